@@ -1,0 +1,190 @@
+"""What the hub tells, and what that changes: the `$` topics and their meaning in one place.
+
+A fact is a draft on a `$` topic with its parts in `data`. `changes()` reads a committed fact back as changes of the
+hub's tables. The registry applies them in memory, history in SQL in the transaction that holds the fact itself:
+so the tables are always what the log says, and trimming old facts loses nothing.
+
+| topic                  | data                                                                        |
+|------------------------|-----------------------------------------------------------------------------|
+| `$hub.started`         | `version`; every session that the log still shows is gone                   |
+| `$hub.stopped`         | `reason`                                                                    |
+| `$instance.registered` | `name`; the fact's own offset is the instance's origin                      |
+| `$instance.renamed`    | `origin`, `old`, `name`, `forwards_until` (seconds since 1970)              |
+| `$instance.forgot`     | `name`: a name that forwarded, and is free now                              |
+| `$session.joined`      | `origin`, `name`, `client`, `sessions`                                      |
+| `$session.left`        | `origin`, `name`, `reason`, `sessions`                                      |
+| `$subscription.added`  | `origin`, `name`, `topic`                                                   |
+| `$subscription.removed`| `origin`, `name`, `topic`                                                   |
+| `$cursors`             | `moved`: a list of `{origin, name, received, read}`, joined over one tick   |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, TypeAlias
+
+from msgspec import Struct
+
+from hub.message import Message
+from hub.topic import name_key
+
+STARTED = "$hub.started"
+STOPPED = "$hub.stopped"
+REGISTERED = "$instance.registered"
+RENAMED = "$instance.renamed"
+FORGOT = "$instance.forgot"
+JOINED = "$session.joined"
+LEFT = "$session.left"
+SUBSCRIBED = "$subscription.added"
+UNSUBSCRIBED = "$subscription.removed"
+CURSORS = "$cursors"
+
+
+class Registered(Struct, frozen=True):
+    """A new instance. Its inbox begins at `since`: at 0, so that what waited for the name is its own, or after
+    the last holder of the name let go."""
+
+    origin: int
+    key: str
+    name: str
+    at: float
+
+
+class Renamed(Struct, frozen=True):
+    """The instance is called `name` from `offset` on; messages to `old_key` still reach it until `forwards_until`."""
+
+    origin: int
+    old_key: str
+    key: str
+    name: str
+    offset: int
+    forwards_until: float
+
+
+class Forgot(Struct, frozen=True):
+    """The name `key` belongs to nobody after `offset`."""
+
+    key: str
+    offset: int
+
+
+class Seen(Struct, frozen=True):
+    """Somebody came or went."""
+
+    origin: int
+    at: float
+
+
+class Subscribed(Struct, frozen=True):
+    origin: int
+    pattern: str
+    since: int
+
+
+class Unsubscribed(Struct, frozen=True):
+    origin: int
+    pattern: str
+
+
+class Moved(Struct, frozen=True):
+    """How far an instance has received and read, at `at`. Both only grow."""
+
+    origin: int
+    received: int
+    read: int
+    at: float
+
+
+Change: TypeAlias = Registered | Renamed | Forgot | Seen | Subscribed | Unsubscribed | Moved
+
+
+def changes(message: Message) -> Iterator[Change]:
+    """What a committed message changes; nothing for all that is not the hub's own fact."""
+    if not message.topic.startswith("$"):
+        return
+    told: dict[str, Any] = message.data or {}
+    match message.topic:
+        case "$instance.registered":
+            yield Registered(message.offset, name_key(told["name"]), told["name"], message.at)
+        case "$instance.renamed":
+            yield Renamed(
+                told["origin"],
+                name_key(told["old"]),
+                name_key(told["name"]),
+                told["name"],
+                message.offset,
+                told["forwards_until"],
+            )
+        case "$instance.forgot":
+            yield Forgot(name_key(told["name"]), message.offset)
+        case "$session.joined" | "$session.left":
+            yield Seen(told["origin"], message.at)
+        case "$subscription.added":
+            yield Subscribed(told["origin"], told["topic"], message.offset)
+        case "$subscription.removed":
+            yield Unsubscribed(told["origin"], told["topic"])
+        case "$cursors":
+            for each in told["moved"]:
+                yield Moved(each["origin"], each["received"], each["read"], message.at)
+
+
+class Holding(Struct, kw_only=True):
+    """An instance's hold on a name: its inbox is the messages on `inbox.<key>` in (since, until].
+
+    `until` is None while it holds; `forwards_until` is set once it is called otherwise.
+    """
+
+    key: str
+    name: str
+    origin: int
+    since: int
+    until: int | None = None
+    forwards_until: float | None = None
+
+
+class InstanceRow(Struct, kw_only=True):
+    """An instance as the tables keep it; times are seconds since 1970."""
+
+    origin: int
+    name: str
+    registered_at: float
+    last_seen: float
+    received: int
+    read: int
+
+
+class SubscriptionRow(Struct, kw_only=True):
+    origin: int
+    pattern: str
+    since: int
+
+
+class TopicRow(Struct, kw_only=True):
+    """One topic's stock: what is kept of it, and how much of it retention has removed."""
+
+    topic: str
+    messages: int
+    size: int
+    head: int  # the newest offset it ever had
+    trimmed: int  # the newest offset of it that is no longer kept; 0 if none
+
+
+class WaitingRow(Struct, kw_only=True):
+    """A direct message that nobody has read: what an inbox's caps count."""
+
+    topic: str
+    offset: int
+    size: int
+
+
+class State(Struct, kw_only=True):
+    """Everything the hub remembers, as it stands at `head`."""
+
+    epoch: str
+    head: int
+    floor: int
+    instances: list[InstanceRow]
+    holdings: list[Holding]
+    subscriptions: list[SubscriptionRow]
+    topics: list[TopicRow]
+    waiting: list[WaitingRow]

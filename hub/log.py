@@ -1,0 +1,101 @@
+"""The Log: what every keeper of messages does, whatever it stands on. `tests/hub/test_log.py` holds them all to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from msgspec import Struct
+
+from hub.fold import State
+from hub.message import Draft, Message
+
+
+class Span(NamedTuple):
+    """The messages of one topic with `after` < offset <= `upto`."""
+
+    topic: str
+    after: int
+    upto: int
+
+
+class Search(Struct, kw_only=True, frozen=True):
+    """Which old messages are wanted, newest first. What is None does not narrow.
+
+    `seen_by` limits the answer to what one instance may see: messages in these spans, or of this origin.
+    """
+
+    before: int | None = None
+    limit: int = 50
+    topic: str | None = None  # a topic or a pattern
+    thread: str | None = None
+    reply_to: str | None = None
+    text: str | None = None  # words, all of which the body has
+    between: tuple[Party, ...] | None = None  # every one of these has sent or was sent it
+    seen_by: Party | None = None
+    hub_facts: bool = False  # whether `$` topics are included
+
+
+class Party(Struct, kw_only=True, frozen=True):
+    """One instance in a search: what it sent (by `origin`), and what it can hear."""
+
+    origin: int
+    spans: tuple[Span, ...]  # exact topics: its inboxes
+    patterns: tuple[tuple[str, int], ...] = ()  # (topic or pattern, since)
+
+
+class Retention(Struct, kw_only=True, frozen=True):
+    """What to keep: whatever is older than `age` seconds, or makes the log larger than `size` bytes, may go.
+
+    `facts_age` is the time for `$cursors`, which would otherwise be most of the log.
+    """
+
+    age: float
+    size: int
+    facts_age: float
+
+
+class Trimmed(NamedTuple):
+    """What one slice of trimming removed: (topic, messages, bytes, newest offset removed), and the new floor."""
+
+    floor: int
+    topics: list[tuple[str, int, int, int]]
+    more: bool
+
+
+class Log(Protocol):
+    """An ordered, durable log with the hub's tables beside it."""
+
+    async def append(self, drafts: Sequence[Draft]) -> list[Message]:
+        """Store drafts in this order, all or none, and return them in the order given.
+
+        A draft with `retry` whose origin and id the log already holds is not stored again: the message that is there
+        stands in its place. On return everything is durable. Raises StorageFailed: then nothing was stored.
+        """
+
+    async def load(self) -> State:
+        """The hub's tables as they stand."""
+
+    async def tail(self, count: int, size: int) -> list[Message]:
+        """The newest messages, oldest first: at most `count`, and at most `size` bytes of them."""
+
+    async def read(self, spans: Sequence[Span], limit: int, size: int) -> list[Message]:
+        """The oldest messages in these spans, in the log's order.
+
+        At most `limit`; and at most `size` bytes, but always one if there is one.
+        """
+
+    async def since(self, after: int, limit: int, size: int) -> list[Message]:
+        """The oldest messages of all topics past `after`, bounded as in `read`."""
+
+    async def search(self, wanted: Search) -> list[Message]:
+        """Old messages, newest first."""
+
+    async def find(self, message_id: str) -> list[Message]:
+        """The messages with this id: one a sender."""
+
+    async def trim(self, retention: Retention, now: float) -> Trimmed:
+        """Remove one slice of what may go."""
+
+    async def close(self) -> None:
+        """Finish what is under way and let go."""
