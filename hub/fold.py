@@ -175,6 +175,8 @@ class WaitingRow(Struct, kw_only=True):
     topic: str
     offset: int
     size: int
+    at: float
+    expires_at: float | None
 
 
 class State(Struct, kw_only=True):

@@ -88,6 +88,9 @@ class Log(Protocol):
     async def since(self, after: int, limit: int, size: int) -> list[Message]:
         """The oldest messages of all topics past `after`, bounded as in `read`."""
 
+    async def count(self, spans: Sequence[Span], besides: int, now: float) -> int:
+        """How many messages lie in these spans, without expired ones and, but for inboxes, those of origin `besides`."""
+
     async def search(self, wanted: Search) -> list[Message]:
         """Old messages, newest first."""
 

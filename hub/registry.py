@@ -1,0 +1,310 @@
+"""Instances, their names, subscriptions and cursors: the fold of the `$` topics, in memory.
+
+Nothing here decides. `apply()` is told what the log holds, and the rest answers questions about it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from hub import fold
+from hub.fold import Holding, State
+from hub.log import Party, Span
+from hub.message import Message
+from hub.topic import ALL, INBOX, is_open, is_pattern, matches
+
+
+class Waiting(NamedTuple):
+    """A direct message nobody has read yet."""
+
+    offset: int
+    size: int
+    at: float
+    expires_at: float | None
+
+
+class Inbox:
+    """What waits on one `inbox.<name>` topic, and how much of it: what the caps are about."""
+
+    __slots__ = ("messages", "size")
+
+    def __init__(self) -> None:
+        self.messages: deque[Waiting] = deque()
+        self.size = 0
+
+    def add(self, waiting: Waiting) -> None:
+        self.messages.append(waiting)
+        self.size += waiting.size
+
+    def drop(self, upto: int, after: int = 0) -> None:
+        """Forget what lies in (after, upto]: it has been read, or is no longer kept."""
+        earlier = []  # what an earlier holder of the name has not read
+        while self.messages and self.messages[0].offset <= upto:
+            oldest = self.messages.popleft()
+            if oldest.offset <= after:
+                earlier.append(oldest)
+            else:
+                self.size -= oldest.size
+        self.messages.extendleft(reversed(earlier))
+
+    def within(self, after: int, upto: int) -> Iterator[Waiting]:
+        """What waits in (after, upto]."""
+        return (each for each in self.messages if after < each.offset <= upto)
+
+    def drop_expired(self, now: float) -> None:
+        kept = [each for each in self.messages if each.expires_at is None or each.expires_at > now]
+        self.messages = deque(kept)
+        self.size = sum(each.size for each in kept)
+
+
+class Stock:
+    """What is kept of one topic. `trimmed` is the newest offset of it that retention has removed."""
+
+    __slots__ = ("head", "messages", "size", "trimmed")
+
+    def __init__(self, messages: int = 0, size: int = 0, head: int = 0, trimmed: int = 0) -> None:
+        self.messages = messages
+        self.size = size
+        self.head = head
+        self.trimmed = trimmed
+
+
+class Instance:
+    """A named participant. It outlives its connections, and keeps its `origin` through every rename."""
+
+    __slots__ = ("holdings", "last_seen", "name", "origin", "read", "received", "registered_at", "subscriptions")
+
+    def __init__(self, *, origin: int, name: str, registered_at: float, last_seen: float, received: int, read: int):
+        self.origin = origin
+        self.name = name
+        self.registered_at = registered_at
+        self.last_seen = last_seen
+        self.received = received
+        self.read = read
+        self.holdings: list[Holding] = []
+        self.subscriptions: dict[str, int] = {}  # pattern -> since
+
+    def __repr__(self) -> str:
+        return f"<Instance {self.name} from {self.origin}, read {self.read}>"
+
+    def hears(self) -> Iterator[str]:
+        """Every topic and pattern on which messages reach this instance now."""
+        yield ALL
+        for holding in self.holdings:
+            if holding.until is None:
+                yield INBOX + holding.key
+        yield from self.subscriptions
+
+
+class Registry:
+    """Who there is, what they are called, what they hear and how far they have read."""
+
+    def __init__(self, state: State) -> None:
+        self.instances: dict[int, Instance] = {}
+        self.held: dict[str, Holding] = {}  # key -> who holds the name now, forwarding ones included
+        self.freed: dict[str, int] = {}  # key -> the offset at which its last holder let go
+        self.inboxes: dict[str, Inbox] = {}
+        self.topics: dict[str, Stock] = {}
+        for row in state.instances:
+            self.instances[row.origin] = Instance(
+                origin=row.origin,
+                name=row.name,
+                registered_at=row.registered_at,
+                last_seen=row.last_seen,
+                received=row.received,
+                read=row.read,
+            )
+        for holding in state.holdings:
+            self.instances[holding.origin].holdings.append(holding)
+            if holding.until is None:
+                self.held[holding.key] = holding
+            else:
+                self.freed[holding.key] = max(self.freed.get(holding.key, 0), holding.until)
+        for subscription in state.subscriptions:
+            self.instances[subscription.origin].subscriptions[subscription.pattern] = subscription.since
+        for topic in state.topics:
+            self.topics[topic.topic] = Stock(topic.messages, topic.size, topic.head, topic.trimmed)
+        for each in state.waiting:
+            self._inbox(each.topic).add(Waiting(each.offset, each.size, each.at, each.expires_at))
+
+    # What the log says
+
+    def apply(self, message: Message) -> list[Instance]:
+        """Take in one committed message; returns the instances for which what they hear has changed."""
+        stock = self.topics.get(message.topic)
+        if stock is None:
+            stock = self.topics[message.topic] = Stock()
+        stock.messages += 1
+        stock.size += message.size
+        stock.head = message.offset
+        if message.topic.startswith(INBOX):
+            holding = self.held.get(message.topic[len(INBOX) :])
+            if holding is None or self.instances[holding.origin].read < message.offset:
+                self._inbox(message.topic).add(Waiting(message.offset, message.size, message.at, message.expires_at))
+        changed: dict[int, Instance] = {}
+        for change in fold.changes(message):
+            if instance := self._change(change):
+                changed[instance.origin] = instance
+        return list(changed.values())
+
+    def _change(self, change: fold.Change) -> Instance | None:
+        match change:
+            case fold.Registered():
+                instance = Instance(
+                    origin=change.origin,
+                    name=change.name,
+                    registered_at=change.at,
+                    last_seen=change.at,
+                    received=0,
+                    read=0,
+                )
+                self.instances[change.origin] = instance
+                since = self.freed.get(change.key, 0)
+                self._hold(instance, Holding(key=change.key, name=change.name, origin=change.origin, since=since))
+                return instance
+            case fold.Renamed():
+                instance = self.instances[change.origin]
+                self.held[change.old_key].forwards_until = change.forwards_until
+                instance.name = change.name
+                mine = self.held.get(change.key)
+                if mine is not None and mine.origin == change.origin:  # back to an earlier name, or other spelling
+                    mine.name, mine.forwards_until = change.name, None
+                else:
+                    since = self.freed.get(change.key, 0)
+                    self._hold(instance, Holding(key=change.key, name=change.name, origin=change.origin, since=since))
+                return instance
+            case fold.Forgot():
+                holding = self.held.pop(change.key)
+                holding.until = change.offset
+                self.freed[change.key] = change.offset
+                return self.instances[holding.origin]
+            case fold.Seen():
+                self.instances[change.origin].last_seen = change.at
+            case fold.Subscribed():
+                self.instances[change.origin].subscriptions.setdefault(change.pattern, change.since)
+                return self.instances[change.origin]
+            case fold.Unsubscribed():
+                self.instances[change.origin].subscriptions.pop(change.pattern, None)
+                return self.instances[change.origin]
+            case fold.Moved():
+                instance = self.instances[change.origin]
+                instance.last_seen = max(instance.last_seen, change.at)
+                self.move(instance, change.received, change.read)
+        return None
+
+    def move(self, instance: Instance, received: int, read: int) -> bool:
+        """Advance an instance's cursors, which never go back; returns whether anything moved."""
+        moved = False
+        if read > instance.read:
+            instance.read = read
+            for holding in instance.holdings:
+                if inbox := self.inboxes.get(INBOX + holding.key):
+                    inbox.drop(read if holding.until is None else min(read, holding.until), holding.since)
+                    if not inbox.messages:
+                        del self.inboxes[INBOX + holding.key]
+            moved = True
+        received = max(received, read)
+        if received > instance.received:
+            instance.received = received
+            moved = True
+        return moved
+
+    def trimmed(self, topic: str, messages: int, size: int, newest: int) -> None:
+        """Take in that retention removed so many messages of a topic, the newest of them at `newest`."""
+        stock = self.topics.setdefault(topic, Stock())
+        stock.messages -= messages
+        stock.size -= size
+        stock.trimmed = max(stock.trimmed, newest)
+        if inbox := self.inboxes.get(topic):
+            inbox.drop(newest)
+            if not inbox.messages:
+                del self.inboxes[topic]
+
+    def _hold(self, instance: Instance, holding: Holding) -> None:
+        instance.holdings.append(holding)
+        self.held[holding.key] = holding
+
+    def _inbox(self, topic: str) -> Inbox:
+        return self.inboxes.setdefault(topic, Inbox())
+
+    # Questions
+
+    def find(self, key: str) -> Instance | None:
+        """Who is reached under this name now, be it by its own name or one that forwards."""
+        holding = self.held.get(key)
+        return self.instances[holding.origin] if holding else None
+
+    def names(self) -> list[str]:
+        """The current name of every instance."""
+        return [instance.name for instance in self.instances.values()]
+
+    def recipients(self, message: Message) -> list[Instance]:
+        """The instances that a message is for, as subscriptions stand now and reached back to it then."""
+        if message.topic.startswith("$"):
+            return []
+        if message.topic.startswith(INBOX):
+            key = message.topic[len(INBOX) :]
+            return [
+                instance
+                for instance in self.instances.values()
+                for holding in instance.holdings
+                if holding.key == key and within(holding, message.offset)
+            ]
+        return [
+            instance
+            for instance in self.instances.values()
+            if instance.origin != message.origin and hears_since(instance, message.topic) < message.offset
+        ]
+
+    def spans(self, instance: Instance, after: int, upto: int) -> list[Span]:
+        """Where messages for this instance may lie between two offsets: exact topics that reach past `after`."""
+        found: list[Span] = []
+        for holding in instance.holdings:
+            end = upto if holding.until is None else min(upto, holding.until)
+            self._reach(found, INBOX + holding.key, max(after, holding.since), end)
+        self._reach(found, ALL, max(after, instance.origin), upto)
+        patterns: list[tuple[str, int]] = []
+        for pattern, since in instance.subscriptions.items():
+            if is_pattern(pattern):
+                patterns.append((pattern, since))
+            else:
+                self._reach(found, pattern, max(after, since), upto)
+        if patterns:
+            for topic in self.topics:
+                if is_open(topic) and topic not in instance.subscriptions:
+                    sinces = [since for pattern, since in patterns if matches(pattern, topic)]
+                    if sinces:
+                        self._reach(found, topic, max(after, min(sinces)), upto)
+        return found
+
+    def _reach(self, found: list[Span], topic: str, after: int, upto: int) -> None:
+        stock = self.topics.get(topic)
+        if stock is not None and stock.head > after and upto > after:
+            found.append(Span(topic, after, upto))
+
+    def party(self, instance: Instance) -> Party:
+        """This instance as a search knows it."""
+        last = 2**63 - 1
+        return Party(
+            origin=instance.origin,
+            spans=tuple(
+                Span(INBOX + holding.key, holding.since, last if holding.until is None else holding.until)
+                for holding in instance.holdings
+            ),
+            patterns=((ALL, instance.origin), *instance.subscriptions.items()),
+        )
+
+
+def within(holding: Holding, offset: int) -> bool:
+    """Whether the name was this holder's when the message at `offset` came."""
+    return holding.since < offset and (holding.until is None or offset <= holding.until)
+
+
+def hears_since(instance: Instance, topic: str) -> int:
+    """From which offset on an instance hears `all` or an open topic; the end of all offsets if it does not."""
+    never = 2**63 - 1
+    if topic == ALL:
+        return instance.origin
+    return min((since for pattern, since in instance.subscriptions.items() if matches(pattern, topic)), default=never)

@@ -1,0 +1,221 @@
+"""One live reader of the log: where it stands, what it can still take, and what it is given next.
+
+A session holds no queue. It knows its `position` (everything up to there was pushed, or is not for it) and which
+topics are `hot`, that is, may hold something past it. `take()` answers from the window; whoever stands before the
+window is told what to read from the log instead, and comes back with `take_old()`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from hub.log import Span
+from hub.message import Message
+from hub.registry import Instance, Stock
+from hub.topic import INBOX
+from hub.window import Run, Window
+
+END = 2**63 - 1  # past every offset
+MAX_PAGE = 256  # messages read from the log at once for one session
+
+
+class Gap(NamedTuple):
+    """Messages for this reader between these offsets, both included, are no longer kept."""
+
+    first: int
+    last: int
+
+
+class Behind(NamedTuple):
+    """What has to be read from the log before the window has the rest; no spans means all topics."""
+
+    spans: tuple[Span, ...]
+    after: int
+    upto: int
+    limit: int
+
+
+class Session:
+    """A reader of what `instance` hears, or of everything (`instance` is None, or `observer`)."""
+
+    __slots__ = (
+        "_wake",
+        "awake",
+        "client",
+        "credit",
+        "hot",
+        "instance",
+        "joined_at",
+        "number",
+        "observer",
+        "origin",
+        "outstanding",
+        "position",
+        "pushed",
+        "received",
+        "secret",
+    )
+
+    def __init__(
+        self,
+        number: int,
+        instance: Instance | None,
+        *,
+        observer: bool,
+        position: int,
+        credit: int,
+        secret: str | None,
+        client: str | None,
+        joined_at: float,
+        wake: Callable[[], None],
+    ) -> None:
+        self.number = number
+        self.instance = instance
+        self.origin = instance.origin if instance else -1
+        self.observer = observer
+        self.position = position
+        self.pushed = position
+        self.received = position
+        self.credit = credit
+        self.outstanding: deque[int] = deque()  # offsets pushed and not confirmed
+        self.hot: dict[str, Span] = {}
+        self.secret = secret
+        self.client = client
+        self.joined_at = joined_at
+        self.awake = False
+        self._wake = wake
+
+    def __repr__(self) -> str:
+        who = self.instance.name if self.instance else "an observer"
+        return f"<Session {self.number} of {who} at {self.position}, hot {list(self.hot)}>"
+
+    @property
+    def room(self) -> int:
+        """How many more messages it takes before it confirms some."""
+        return self.credit - len(self.outstanding)
+
+    def heat(self, span: Span, before: int) -> None:
+        """There is something on a topic, from `span.after` on; `before` was the log's head until now."""
+        if not self.hot and not self.observer:
+            self.position = max(self.position, before)
+        self.hot.setdefault(span.topic, span)
+        self.rouse()
+
+    def rouse(self) -> None:
+        """Have whoever writes for this session call `take()`; once, until it did."""
+        if not self.awake:
+            self.awake = True
+            self._wake()
+
+    def confirm(self, offset: int, credit: int | None) -> None:
+        """The client has everything up to `offset`; with `credit`, so many more may follow."""
+        self.received = max(self.received, min(offset, self.pushed))
+        while self.outstanding and self.outstanding[0] <= offset:
+            self.outstanding.popleft()
+        if credit is not None:
+            self.credit = credit
+        if self.room > 0 and (self.hot or self.observer):
+            self.rouse()
+
+    def skip(self, offset: int) -> None:
+        """What is up to `offset` has been read elsewhere; it need not be pushed any more."""
+        self.position = max(self.position, offset)
+        self.pushed = max(self.pushed, offset)
+
+    def take(self, window: Window, topics: dict[str, Stock], floor: int, now: float) -> Run | Gap | Behind | None:
+        """What comes next, and count it as pushed; None when there is nothing, or no room for it.
+
+        `floor` is the oldest offset the log keeps. Whoever is told Behind reads that and calls `take_old()`.
+        """
+        self.awake = False
+        room = self.room
+        if room <= 0 or not (self.hot or self.observer):
+            return None
+        if self.position + 1 < window.floor:
+            behind = self._gap(topics, floor) or self._behind(window, room)
+            if behind is not None:
+                return behind
+        whole = window.since(self.position) if self.observer else window.run(tuple(self.hot), self.position)
+        return self._give(whole, room, whole.offsets[-1] if whole.offsets else self.position, window.head, now)
+
+    def take_old(self, behind: Behind, messages: Sequence[Message], now: float) -> Run | None:
+        """Count as pushed what was read from the log for `behind`, as far as it is still for this session."""
+        last = messages[-1].offset if messages else behind.upto
+        return self._give(Run(messages, complete=False), behind.limit, last, last, now)
+
+    def _give(self, whole: Run, room: int, last: int, head: int, now: float) -> Run | None:
+        """Push what is ours of a stretch that reaches to `last`, or to `head` when it is complete."""
+        run = (
+            whole
+            if self._all_mine(whole)
+            else Run([message for message in whole.messages if self._wants(message, now)], complete=whole.complete)
+        )
+        if len(run) > room:
+            run = Run(run.messages[:room], complete=False)
+            last = run.offsets[-1]
+        if run.offsets:
+            self.outstanding.extend(run.offsets)
+            self.pushed = run.offsets[-1]
+        if run.complete:
+            self.position = max(self.position, head)
+            self.hot.clear()
+        else:
+            self.position = max(self.position, last)
+            self.rouse()
+        return run if run.offsets else None
+
+    def _all_mine(self, run: Run) -> bool:
+        """Whether a stretch can be given as it is: nothing of our own in it, nothing expired, no span cut short."""
+        if run.offsets and run.offsets[0] <= self.position:
+            return False
+        return self.observer or (
+            not run.expires
+            and self.origin not in run.origins
+            and all(span.after <= self.position and span.upto == END for span in self.hot.values())
+        )
+
+    def _wants(self, message: Message, now: float) -> bool:
+        if message.offset <= self.position:
+            return False
+        if self.observer:
+            return True
+        if message.expired(now) or (message.origin == self.origin and not message.topic.startswith(INBOX)):
+            return False
+        span = self.hot.get(message.topic)
+        return span is not None and span.after < message.offset <= span.upto
+
+    def _gap(self, topics: dict[str, Stock], floor: int) -> Gap | None:
+        if self.observer:
+            last = floor - 1
+        else:
+            last = max(
+                (
+                    min(stock.trimmed, span.upto)
+                    for span in self.hot.values()
+                    if (stock := topics.get(span.topic)) and stock.trimmed > max(self.position, span.after)
+                ),
+                default=0,
+            )
+        if last <= self.position:
+            return None
+        gap = Gap(self.position + 1, last)
+        self.position = last
+        self.rouse()
+        return gap
+
+    def _behind(self, window: Window, room: int) -> Behind | None:
+        upto = window.floor - 1
+        limit = min(room, MAX_PAGE)
+        if self.observer:
+            return Behind((), self.position, upto, limit)
+        spans = tuple(
+            Span(span.topic, max(span.after, self.position), min(span.upto, upto))
+            for span in self.hot.values()
+            if max(span.after, self.position) < min(span.upto, upto)
+        )
+        if spans:
+            return Behind(spans, self.position, upto, limit)
+        self.position = upto  # nothing of ours lies before the window
+        return None

@@ -1,0 +1,154 @@
+"""The log's tail in memory, indexed by topic: what a session takes costs what it is given.
+
+A `Run` is a stretch of messages that several sessions may be given at once; the window hands out the same one for
+the same question until the next commit, so that whoever encodes it does so once for all of them.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from heapq import merge
+from typing import Any
+
+from hub.message import Message
+
+MAX_RUN = 1024  # messages; a longer stretch is handed out in several runs, so that no reader holds up the rest
+MAX_RUN_SIZE = 4 * 2**20  # bytes
+
+
+class Run:
+    """Messages in the log's order. `complete` says that nothing is left behind them; `wire` is the reader's own."""
+
+    __slots__ = ("complete", "expires", "messages", "offsets", "origins", "wire")
+
+    def __init__(self, messages: Sequence[Message], *, complete: bool) -> None:
+        self.messages = messages
+        self.complete = complete
+        self.offsets = [message.offset for message in messages]
+        self.origins = {message.origin for message in messages}
+        self.expires = any(message.expires_at is not None for message in messages)
+        self.wire: Any = None  # what the outer layer made of it: the encoded frames
+
+    def __len__(self) -> int:
+        return len(self.messages)
+
+
+class _Lane:
+    """One topic's part of the window. `start` passes over what was evicted, until that is worth cutting off."""
+
+    __slots__ = ("messages", "offsets", "start")
+
+    def __init__(self) -> None:
+        self.offsets: list[int] = []
+        self.messages: list[Message] = []
+        self.start = 0
+
+    def add(self, message: Message) -> None:
+        self.offsets.append(message.offset)
+        self.messages.append(message)
+
+    def evict(self) -> bool:
+        """Let the oldest go; returns whether the lane is empty now."""
+        self.start += 1
+        if self.start > 64 and self.start * 2 > len(self.offsets):
+            del self.offsets[: self.start]
+            del self.messages[: self.start]
+            self.start = 0
+        return self.start == len(self.offsets)
+
+    def after(self, offset: int, most: int) -> list[Message]:
+        begin = bisect_right(self.offsets, offset, lo=self.start)
+        return self.messages[begin : begin + most]
+
+
+class Window:
+    """The newest messages of the log, bounded by number and by bytes.
+
+    `floor` is the offset from which on nothing is missing: whoever stands before it reads from the log itself.
+    """
+
+    def __init__(self, head: int, *, max_messages: int, max_size: int) -> None:
+        self.head = head
+        self.floor = head + 1
+        self.size = 0
+        self._max_messages = max_messages
+        self._max_size = max_size
+        self._all = _Lane()
+        self._lanes: dict[str, _Lane] = {}
+        self._runs: dict[tuple[object, int], Run] = {}
+
+    def __len__(self) -> int:
+        return len(self._all.offsets) - self._all.start
+
+    def load(self, messages: Sequence[Message]) -> None:
+        """Fill an empty window with the log's newest messages, oldest first, none missing between them."""
+        if messages:
+            self.floor = messages[0].offset
+            self.extend(messages)
+
+    def extend(self, messages: Iterable[Message]) -> None:
+        """Take in what was committed, and let the oldest go where there is no more room."""
+        self._runs.clear()
+        for message in messages:
+            self._all.add(message)
+            lane = self._lanes.get(message.topic)
+            if lane is None:
+                lane = self._lanes[message.topic] = _Lane()
+            lane.add(message)
+            self.size += message.size
+            self.head = message.offset
+        while len(self) > self._max_messages or (self.size > self._max_size and len(self) > 1):
+            self._evict()
+
+    def _evict(self) -> None:
+        oldest = self._all.messages[self._all.start]
+        self.floor = oldest.offset + 1
+        self.size -= oldest.size
+        self._all.evict()
+        if self._lanes[oldest.topic].evict():
+            del self._lanes[oldest.topic]
+
+    def run(self, topics: tuple[str, ...], after: int) -> Run:
+        """What these topics hold past `after`, in the log's order; ask only with `after` >= `floor` - 1."""
+        key = (topics, after)
+        found = self._runs.get(key)
+        if found is None:
+            parts = [lane.after(after, MAX_RUN + 1) for topic in topics if (lane := self._lanes.get(topic))]
+            ordered = parts[0] if len(parts) == 1 else list(merge(*parts, key=_offset))
+            found = self._runs[key] = bounded(ordered)
+        return found
+
+    def since(self, after: int) -> Run:
+        """What all topics hold past `after`: an observer's view."""
+        key = (None, after)
+        found = self._runs.get(key)
+        if found is None:
+            found = self._runs[key] = bounded(self._all.after(after, MAX_RUN + 1))
+        return found
+
+    def lane(self, topic: str, after: int, upto: int) -> list[Message]:
+        """One topic's messages between two offsets, as far as the window has them."""
+        lane = self._lanes.get(topic)
+        if lane is None:
+            return []
+        begin = bisect_right(lane.offsets, after, lo=lane.start)
+        return lane.messages[begin : bisect_right(lane.offsets, upto, lo=begin)]
+
+    def newest(self, most: int) -> list[Message]:
+        """The last messages, oldest first."""
+        return self._all.messages[max(self._all.start, len(self._all.messages) - most) :]
+
+
+def bounded(messages: list[Message]) -> Run:
+    """As much of a stretch as one run may hold, and at least one message of it."""
+    size = 0
+    for place, message in enumerate(messages):
+        size += message.size
+        if place == MAX_RUN or (size > MAX_RUN_SIZE and place):
+            return Run(messages[:place], complete=False)
+    return Run(messages, complete=True)
+
+
+def _offset(message: Message) -> int:
+    return message.offset
