@@ -28,6 +28,7 @@
     │   └── SlowReader      the socket took nothing for too long
     └── Unavailable         not now; trying again may help
         ├── StorageFailed   the log could not be written; nothing was confirmed
+        ├── NewerDatabase   (at the start) a newer version has used the database
         ├── HelloTimeout    connected, but said nothing
         ├── ShuttingDown
         └── Unreachable     (client side) no hub answers
@@ -166,6 +167,10 @@ class Unavailable(HubbubError):
 
 class StorageFailed(Unavailable):
     code = "storage_failed"
+
+
+class NewerDatabase(Unavailable):
+    code = "newer_database"
 
 
 class HelloTimeout(Unavailable):

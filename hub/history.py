@@ -1,0 +1,504 @@
+"""The Log on SQLite, by aiosqlite: append, read, search, trim.
+
+One connection writes, and only under the lock; two others read, one for what sessions are waiting for and one for
+searches, which may take their time. An append costs two hops to the writer's thread: the insert and the commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import aiosqlite
+from msgspec import json
+
+from hub import fulltext, search
+from hub.database import FAILURES, READER_PRAGMAS, Synchronous, is_damage, storage_failed, writer_pragmas
+from hub.errors import StorageFailed
+from hub.fold import CURSORS, Holding, InstanceRow, State, SubscriptionRow, TopicRow, WaitingRow
+from hub.log import Retention, Search, Span, Trimmed
+from hub.message import Draft, Message
+from hub.recovery import Opened, prepare
+from hub.tables import COLUMNS, INSERT, TokenRow, folding, message_of, place, row_of
+from hub.topic import INBOX
+
+TRIM_ROWS = 500  # one slice of trimming: it holds up waiting drafts, so it must be short
+TRIM_BYTES = 4 * 2**20
+INDEX_ROWS = 500
+INDEX_BYTES = 2**20
+
+log = logging.getLogger(__name__)
+
+# Picked rows are cut off once so many bytes are together; the first one passes whatever its size where `least` is 1.
+_BOUNDED = """
+    SELECT {columns} FROM messages WHERE offset IN (
+        SELECT offset FROM (
+            SELECT offset, row_number() OVER w AS place, sum(size) OVER w AS together
+              FROM ({picked}) WINDOW w AS (ORDER BY offset {way} ROWS UNBOUNDED PRECEDING)
+        ) WHERE together <= :size OR place <= {least}
+    ) ORDER BY offset
+    """
+
+_IN_SPAN = """
+    topic = json_extract(span.value, '$[0]')
+       AND offset > json_extract(span.value, '$[1]') AND offset <= json_extract(span.value, '$[2]')
+    """
+_READ = _BOUNDED.format(
+    columns=COLUMNS,
+    way="ASC",
+    least=1,
+    picked=f"""
+        SELECT DISTINCT offset, size FROM json_each(:spans) span CROSS JOIN messages WHERE offset IN (
+            SELECT offset FROM messages WHERE {_IN_SPAN} ORDER BY offset LIMIT :limit
+        ) ORDER BY offset LIMIT :limit
+    """,  # noqa: S608
+)
+_SINCE = _BOUNDED.format(
+    columns=COLUMNS,
+    way="ASC",
+    least=1,
+    picked="SELECT offset, size FROM messages WHERE offset > :after ORDER BY offset LIMIT :limit",
+)
+_TAIL = _BOUNDED.format(
+    columns=COLUMNS,
+    way="DESC",
+    least=0,
+    picked="SELECT offset, size FROM messages ORDER BY offset DESC LIMIT :limit",
+)
+_COUNT = f"""
+    SELECT count(DISTINCT offset) FROM json_each(:spans) span CROSS JOIN messages
+     WHERE {_IN_SPAN} AND (expires_at IS NULL OR expires_at > :now) AND (origin <> :besides OR topic GLOB 'inbox.*')
+    """  # noqa: S608
+_KNOWN = f"""
+    SELECT {COLUMNS} FROM messages WHERE (id, origin) IN (
+        SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:keys)
+    )
+    """  # noqa: S608
+_PLACE = """
+    SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'messages'), 0),
+           (SELECT min(offset) FROM messages),
+           (SELECT coalesce(sum(size), 0) FROM messages INDEXED BY messages_topic),
+           CAST((SELECT value FROM meta WHERE key = 'indexed') AS INTEGER)
+    """
+_TOPICS = """
+    SELECT topic, count(*), sum(size), max(offset) FROM messages INDEXED BY messages_topic GROUP BY topic
+    """
+_WAITING = f"""
+    SELECT topic, offset, size, at, expires_at FROM json_each(:spans) span CROSS JOIN messages
+     WHERE {_IN_SPAN} AND (expires_at IS NULL OR expires_at > :now) ORDER BY offset
+    """  # noqa: S608
+
+
+class History:
+    """A Log in one SQLite file. Made by `open()`; `close()` it, or use it in `async with`."""
+
+    def __init__(self, path: Path, opened: Opened, clock: Callable[[], float]) -> None:
+        self.path = path
+        self.opened = opened
+        self.epoch = ""
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self._head = 0
+        self._floor = 1
+        self._size = 0  # bytes of all messages kept
+        self._indexed = 0  # how far the full-text index has come
+        self._full_text = False
+        self._stale = False  # the four above are to be read again
+        self._writer: aiosqlite.Connection
+        self._reader: aiosqlite.Connection
+        self._searcher: aiosqlite.Connection
+        self._connections: list[aiosqlite.Connection] = []
+
+    @classmethod
+    async def open(
+        cls, path: Path, *, synchronous: Synchronous = "full", clock: Callable[[], float] = time.time
+    ) -> History:
+        """Open the database at `path`, making it if it is not there; `opened` tells what was found.
+
+        `synchronous`: "full" survives a power cut, "normal" only the end of the process. `clock` gives seconds since
+        1970. Raises StorageFailed or NewerDatabase. A damaged file is no error: see hub/recovery.py.
+        """
+        opened = await asyncio.to_thread(prepare, path, synchronous=synchronous, clock=clock)
+        history = cls(path, opened, clock)
+        try:
+            await history._connect(synchronous)
+        except BaseException as why:
+            await history.close()
+            if isinstance(why, FAILURES):
+                raise storage_failed(why, path) from why
+            raise
+        return history
+
+    async def _connect(self, synchronous: Synchronous) -> None:
+        self._writer = await self._connection(writer_pragmas(synchronous))
+        self._full_text = bool(await self._writer.execute_fetchall(fulltext.AVAILABLE))
+        if self._full_text:
+            await self._writer.execute(fulltext.CREATE)
+        self._reader = await self._connection(READER_PRAGMAS)
+        self._searcher = await self._connection(READER_PRAGMAS)
+        await self._searcher.create_function("has_words", 2, fulltext.has_words, deterministic=True)
+        await self._searcher.create_function("covers", 2, search.covers, deterministic=True)
+        await self._searcher.create_function("sees", 4, search.sees, deterministic=True)
+        ((self.epoch,),) = await self._writer.execute_fetchall("SELECT value FROM meta WHERE key = 'epoch'")
+        await self._find_place()
+
+    async def _connection(self, pragmas: Iterable[str]) -> aiosqlite.Connection:
+        db = await aiosqlite.connect(self.path, isolation_level="IMMEDIATE", cached_statements=256)
+        self._connections.append(db)
+        for pragma in pragmas:
+            await db.execute_fetchall(pragma)
+        return db
+
+    async def __aenter__(self) -> History:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, why: BaseException | None, where: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Finish what is under way and let go of the file. Closing twice is closing once."""
+        async with self._lock:
+            while self._connections:  # the writer last: closing the last connection checkpoints
+                with suppress(*FAILURES):
+                    await self._connections.pop().close()
+
+    # Writing
+
+    async def append(self, drafts: Sequence[Draft]) -> list[Message]:
+        """See `Log.append`. After a failure, also one in the middle of a commit, the next append starts afresh."""
+        if not drafts:
+            return []
+        async with self._writing():
+            answers, fresh = place(drafts, self._head, {})
+            try:
+                await self._insert(fresh)
+            except sqlite3.IntegrityError:
+                if not any(draft.retry for draft in drafts):
+                    raise
+                await self._writer.rollback()
+                answers, fresh = place(drafts, self._head, await self._known(drafts))
+                await self._insert(fresh)
+            if fresh:
+                await self._writer.commit()
+                self._head = fresh[-1].offset
+                self._size += sum(message.size for message in fresh)
+            return answers
+
+    async def _insert(self, messages: list[Message]) -> None:
+        if not messages:
+            return
+        await self._writer.executemany(INSERT, [row_of(message) for message in messages])
+        for sql, parameters in folding(messages):
+            await self._writer.executemany(sql, parameters)
+
+    async def _known(self, drafts: Iterable[Draft]) -> dict[tuple[int, str], Message]:
+        """The messages that drafts which may have been sent before have become."""
+        keys = [(draft.id, draft.origin) for draft in drafts if draft.retry]
+        rows = await self._writer.execute_fetchall(_KNOWN, {"keys": _json(keys)})
+        return {(message.origin, message.id): message for message in map(message_of, rows)}
+
+    async def trim(self, retention: Retention, now: float) -> Trimmed:
+        """See `Log.trim`: one slice of at most TRIM_ROWS rows and, but for its first, TRIM_BYTES bytes."""
+        async with self._writing():
+            rows = await self._writer.execute_fetchall(
+                "SELECT offset, topic, size, at FROM messages WHERE offset < ? ORDER BY offset LIMIT ?",
+                (self._head, TRIM_ROWS),
+            )
+            doomed: dict[int, tuple[str, int]] = {}
+            kept, taken, more = self._size, 0, False
+            for offset, topic, size, at in rows:
+                if not (at < now - retention.age or kept > retention.size):
+                    break
+                if doomed and taken + size > TRIM_BYTES:
+                    more = True
+                    break
+                doomed[offset] = (topic, size)
+                kept, taken = kept - size, taken + size
+            more = more or len(doomed) == TRIM_ROWS
+            if not more:
+                left = TRIM_ROWS - len(doomed)
+                old = await self._writer.execute_fetchall(
+                    "SELECT offset, size, at FROM messages WHERE topic = ? AND offset < ? AND offset > ?"
+                    " ORDER BY offset LIMIT ?",
+                    (CURSORS, self._head, max(doomed, default=0), left),
+                )
+                facts = [(offset, size) for offset, size, at in old if at < now - retention.facts_age]
+                doomed |= {offset: (CURSORS, size) for offset, size in facts}
+                more = len(facts) == left
+            if not doomed:
+                return Trimmed(self._floor, [], more=False)
+            topics = _by_topic(doomed)
+            await self._remove(doomed, topics)
+            return Trimmed(self._floor, topics, more)
+
+    async def _remove(self, doomed: dict[int, tuple[str, int]], topics: list[tuple[str, int, int, int]]) -> None:
+        offsets = _json(list(doomed))
+        if self._full_text and self._indexed:
+            await self._writer.execute(fulltext.REMOVE, {"offsets": offsets, "indexed": self._indexed})
+        await self._writer.execute("DELETE FROM messages WHERE offset IN (SELECT value FROM json_each(?))", (offsets,))
+        await self._writer.executemany(
+            "INSERT INTO trimmed VALUES (?, ?) ON CONFLICT (topic) DO UPDATE SET upto = max(upto, excluded.upto)",
+            [(topic, newest) for topic, _, _, newest in topics],
+        )
+        ((floor,),) = await self._writer.execute_fetchall("SELECT min(offset) FROM messages")
+        await self._writer.commit()
+        self._floor = floor
+        self._size -= sum(size for _, size in doomed.values())
+
+    async def index_slice(self) -> bool:
+        """Take some more messages into the full-text index; returns whether there are more. Raises StorageFailed."""
+        if not self._full_text or self._indexed >= self._head:
+            return False
+        try:
+            async with self._writing():
+                return await self._index()
+        except StorageFailed as why:
+            if why.__cause__ is None or not is_damage(why.__cause__):
+                raise
+            log.exception("The full-text index is damaged; it is made anew.")
+            async with self._writing():
+                await self._writer.execute("UPDATE meta SET value = '0' WHERE key = 'indexed'")
+                await self._writer.execute(fulltext.DROP)
+                await self._writer.execute(fulltext.CREATE)
+                await self._writer.commit()
+                self._indexed = 0
+            return True
+
+    async def _index(self) -> bool:
+        after = self._indexed
+        ((upto, _),) = await self._writer.execute_fetchall(
+            fulltext.NEXT_SLICE, {"after": after, "rows": INDEX_ROWS, "bytes": INDEX_BYTES}
+        )
+        upto = upto or self._head
+        await self._writer.execute(fulltext.ADD, {"after": after, "upto": upto})
+        await self._writer.execute("UPDATE meta SET value = ? WHERE key = 'indexed'", (str(upto),))
+        await self._writer.commit()
+        self._indexed = upto
+        return upto < self._head
+
+    async def save_token(self, token: TokenRow) -> None:
+        """Store a token, or what has changed of it. Raises StorageFailed."""
+        async with self._writing():
+            await self._writer.execute(
+                "INSERT OR REPLACE INTO tokens (id, hash, name, scopes, created_at, expires_at, last_used, note)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    token.id,
+                    token.hash,
+                    token.name,
+                    " ".join(token.scopes),
+                    token.created_at,
+                    token.expires_at,
+                    token.last_used,
+                    token.note,
+                ),
+            )
+            await self._writer.commit()
+
+    async def delete_token(self, token_id: str) -> bool:
+        """Forget a token; returns whether it was there. Raises StorageFailed."""
+        async with self._writing():
+            cursor = await self._writer.execute("DELETE FROM tokens WHERE id = ?", (token_id,))
+            await self._writer.commit()
+            return cursor.rowcount > 0
+
+    @asynccontextmanager
+    async def _writing(self) -> AsyncIterator[None]:
+        """Hold the writer's lock. Whatever fails is undone, and becomes a StorageFailed if it is the disk's fault."""
+        async with self._lock:
+            if not self._connections:
+                raise StorageFailed(f"{self.path} is closed.", "The hub is shutting down.")
+            try:
+                if self._stale:
+                    await self._writer.rollback()
+                    await self._find_place()
+                yield
+            except BaseException as why:
+                # Nobody knows what a cancelled commit has done: whoever writes next looks it up.
+                self._stale = True
+                with suppress(*FAILURES):
+                    await self._writer.rollback()
+                if isinstance(why, FAILURES):
+                    raise storage_failed(why, self.path) from why
+                raise
+
+    async def _find_place(self) -> None:
+        ((self._head, floor, self._size, self._indexed),) = await self._writer.execute_fetchall(_PLACE)
+        self._floor = self._head + 1 if floor is None else floor
+        self._stale = False
+
+    # Reading
+
+    async def load(self) -> State:
+        """See `Log.load`. All of it is of one moment."""
+        async with self._failing():
+            db = await self._connection(READER_PRAGMAS)
+            try:
+                await db.execute("BEGIN")
+                return await self._load(db)
+            finally:
+                self._connections.remove(db)
+                await db.close()
+
+    async def _load(self, db: aiosqlite.Connection) -> State:
+        ((head, floor, _, _),) = await db.execute_fetchall(_PLACE)
+        instances = [
+            InstanceRow(origin=origin, name=name, registered_at=at, last_seen=seen, received=received, read=read)
+            for origin, name, at, seen, received, read in await db.execute_fetchall(
+                "SELECT origin, name, registered_at, last_seen, received, read FROM instances ORDER BY origin"
+            )
+        ]
+        holdings = [
+            Holding(key=key, name=name, origin=origin, since=since, until=until, forwards_until=forwards_until)
+            for key, name, origin, since, until, forwards_until in await db.execute_fetchall(
+                "SELECT key, name, origin, since, until, forwards_until FROM holdings ORDER BY rowid"
+            )
+        ]
+        subscriptions = [
+            SubscriptionRow(origin=origin, pattern=pattern, since=since)
+            for origin, pattern, since in await db.execute_fetchall(
+                "SELECT origin, pattern, since FROM subscriptions ORDER BY since, origin, pattern"
+            )
+        ]
+        trimmed = {topic: upto for topic, upto in await db.execute_fetchall("SELECT topic, upto FROM trimmed")}  # noqa: C416
+        topics = [
+            TopicRow(topic=topic, messages=count, size=size, head=newest, trimmed=trimmed.pop(topic, 0))
+            for topic, count, size, newest in await db.execute_fetchall(_TOPICS)
+        ]
+        topics += [
+            TopicRow(topic=topic, messages=0, size=0, head=upto, trimmed=upto) for topic, upto in trimmed.items()
+        ]
+        spans = _unread_spans(topics, holdings, {each.origin: each.read for each in instances})
+        waiting = [
+            WaitingRow(topic=topic, offset=offset, size=size, at=at, expires_at=expires_at)
+            for topic, offset, size, at, expires_at in await db.execute_fetchall(
+                _WAITING, {"spans": _json(spans), "now": self._clock()}
+            )
+        ]
+        return State(
+            epoch=self.epoch,
+            head=head,
+            floor=head + 1 if floor is None else floor,
+            instances=instances,
+            holdings=holdings,
+            subscriptions=subscriptions,
+            topics=topics,
+            waiting=waiting,
+        )
+
+    async def tail(self, count: int, size: int) -> list[Message]:
+        """See `Log.tail`."""
+        return await self._messages(self._reader, _TAIL, {"limit": count, "size": size})
+
+    async def read(self, spans: Sequence[Span], limit: int, size: int) -> list[Message]:
+        """See `Log.read`. Each span costs at most `limit` steps in its topic's index."""
+        return await self._messages(self._reader, _READ, {"spans": _json(spans), "limit": limit, "size": size})
+
+    async def since(self, after: int, limit: int, size: int) -> list[Message]:
+        """See `Log.since`."""
+        return await self._messages(self._reader, _SINCE, {"after": after, "limit": limit, "size": size})
+
+    async def count(self, spans: Sequence[Span], besides: int, now: float) -> int:
+        """See `Log.count`. Looks at every message in the spans."""
+        async with self._failing():
+            ((count,),) = await self._searcher.execute_fetchall(
+                _COUNT, {"spans": _json(spans), "besides": besides, "now": now}
+            )
+            return int(count)
+
+    async def search(self, wanted: Search) -> list[Message]:
+        """See `Log.search`. A text without a single letter or digit is found nowhere."""
+        if wanted.text is None:
+            return await self._messages(self._searcher, *search.by_index(wanted))
+        words = list(dict.fromkeys(fulltext.words(wanted.text)))
+        if not words:
+            return []
+        indexed = self._indexed if self._full_text else 0
+        found = await self._messages(self._searcher, *search.by_scan(wanted, words, indexed))
+        if indexed and len(found) < wanted.limit:
+            try:
+                found += await self._messages(self._searcher, *search.by_full_text(wanted, words, indexed))
+            except StorageFailed as why:
+                log.warning("The full-text index could not be read (%s); all messages are searched.", why.__cause__)
+                return await self._messages(self._searcher, *search.by_scan(wanted, words, 0))
+        return found[: wanted.limit]
+
+    async def find(self, message_id: str) -> list[Message]:
+        """See `Log.find`."""
+        sql = f"SELECT {COLUMNS} FROM messages WHERE id = ? ORDER BY offset"  # noqa: S608
+        return await self._messages(self._searcher, sql, (message_id,))
+
+    async def tokens(self) -> list[TokenRow]:
+        """All tokens, oldest first. Raises StorageFailed."""
+        async with self._failing():
+            rows = await self._reader.execute_fetchall(
+                "SELECT id, hash, name, scopes, created_at, expires_at, last_used, note"
+                " FROM tokens ORDER BY created_at, id"
+            )
+            return [
+                TokenRow(
+                    id=token_id,
+                    hash=digest,
+                    name=name,
+                    scopes=tuple(scopes.split()),
+                    created_at=created_at,
+                    expires_at=expires_at,
+                    last_used=last_used,
+                    note=note,
+                )
+                for token_id, digest, name, scopes, created_at, expires_at, last_used, note in rows
+            ]
+
+    async def _messages(self, db: aiosqlite.Connection, sql: str, parameters: Any) -> list[Message]:
+        async with self._failing():
+            return [message_of(row) for row in await db.execute_fetchall(sql, parameters)]
+
+    @asynccontextmanager
+    async def _failing(self) -> AsyncIterator[None]:
+        try:
+            yield
+        except FAILURES as why:
+            raise storage_failed(why, self.path) from why
+
+
+def _json(value: Any) -> str:
+    return json.encode(value).decode()
+
+
+def _by_topic(rows: dict[int, tuple[str, int]]) -> list[tuple[str, int, int, int]]:
+    """Rows by offset as (topic, messages, bytes, newest offset)."""
+    topics: dict[str, tuple[int, int, int]] = {}
+    for offset, (topic, size) in rows.items():
+        messages, together, newest = topics.get(topic, (0, 0, 0))
+        topics[topic] = (messages + 1, together + size, max(newest, offset))
+    return [(topic, *sums) for topic, sums in topics.items()]
+
+
+def _unread_spans(topics: Iterable[TopicRow], holdings: Iterable[Holding], read: dict[int, int]) -> list[Span]:
+    """What is left of each inbox without the stretches that their holders have read."""
+    done: dict[str, list[tuple[int, int]]] = {}
+    for holding in holdings:
+        upto = read.get(holding.origin, 0) if holding.until is None else min(read.get(holding.origin, 0), holding.until)
+        if upto > holding.since:
+            done.setdefault(INBOX + holding.key, []).append((holding.since, upto))
+    spans: list[Span] = []
+    for topic in topics:
+        if not topic.topic.startswith(INBOX) or not topic.messages:
+            continue
+        after = 0
+        for since, upto in sorted(done.get(topic.topic, ())):
+            if since > after:
+                spans.append(Span(topic.topic, after, since))
+            after = max(after, upto)
+        if topic.head > after:
+            spans.append(Span(topic.topic, after, topic.head))
+    return spans

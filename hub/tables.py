@@ -1,0 +1,166 @@
+"""Rows: what a message, an instance or a token is in SQL, and what a fact changes in the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from typing import Any, TypeAlias
+
+from msgspec import Struct, json
+
+from hub import fold
+from hub.message import Draft, Message
+
+Statement: TypeAlias = tuple[str, dict[str, Any]]
+
+_NAMES = (
+    *("offset", "id", "origin", "sender", '"to"', "topic", "thread", "reply_to"),
+    *("at", "expires_at", "size", "body", "data", "attachments"),
+)
+COLUMNS = ", ".join(_NAMES)
+QUALIFIED = ", ".join(f"messages.{name}" for name in _NAMES)  # for a join
+INSERT = f"INSERT INTO messages ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+
+
+class TokenRow(Struct, kw_only=True):
+    """A token as the database keeps it: never the secret, only its `hash`. Times are seconds since 1970.
+
+    `name` is the instance it is bound to, None if it is bound to none; `scopes` are words without spaces.
+    """
+
+    id: str
+    hash: str
+    name: str | None
+    scopes: tuple[str, ...]
+    created_at: float
+    expires_at: float | None = None
+    last_used: float | None = None
+    note: str | None = None
+
+
+def row_of(message: Message) -> tuple[Any, ...]:
+    """A message in the order of COLUMNS."""
+    return (
+        message.offset,
+        message.id,
+        message.origin,
+        message.sender,
+        message.to,
+        message.topic,
+        message.thread,
+        message.reply_to,
+        message.at,
+        message.expires_at,
+        message.size,
+        message.body,
+        None if message.data is None else json.encode(message.data).decode(),
+        None if message.attachments is None else json.encode(message.attachments).decode(),
+    )
+
+
+def message_of(row: Iterable[Any]) -> Message:
+    """The message in a row of COLUMNS."""
+    offset, id_, origin, sender, to, topic, thread, reply_to, at, expires_at, size, body, data, attachments = row
+    return Message(
+        offset=offset,
+        id=id_,
+        origin=origin,
+        sender=sender,
+        to=to,
+        topic=topic,
+        thread=thread,
+        reply_to=reply_to,
+        at=at,
+        expires_at=expires_at,
+        size=size,
+        body=body,
+        data=None if data is None else json.decode(data),
+        attachments=None if attachments is None else json.decode(attachments),
+    )
+
+
+def place(
+    drafts: Iterable[Draft], head: int, known: dict[tuple[int, str], Message]
+) -> tuple[list[Message], list[Message]]:
+    """Give drafts their offsets after `head`; returns the messages for all of them, and those that are new.
+
+    A draft with `retry` that is `known`, or stood in the same batch before, is answered with the message there is.
+    """
+    known = dict(known)
+    answers: list[Message] = []
+    fresh: list[Message] = []
+    for draft in drafts:
+        key = (draft.origin, draft.id)
+        message = known.get(key) if draft.retry else None
+        if message is None:
+            message = known[key] = Message.of(draft, head + len(fresh) + 1)
+            fresh.append(message)
+        answers.append(message)
+    return answers, fresh
+
+
+def folding(messages: Iterable[Message]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """What the facts among these messages change in the tables: SQL, and the parameters of each time it is to run."""
+    steps = (step for message in messages for change in fold.changes(message) for step in _statements(change))
+    for sql, run in groupby(steps, key=lambda step: step[0]):
+        yield sql, [parameters for _, parameters in run]
+
+
+_NEW_INSTANCE = """
+    INSERT INTO instances (origin, name, registered_at, last_seen, received, read)
+    VALUES (:origin, :name, :at, :at, 0, 0)
+    """
+# Whoever takes a name that only forwarded ends that.
+_RELEASE = "UPDATE holdings SET until = :offset WHERE key = :key AND until IS NULL AND origin <> :origin"
+# A new instance has what waited for its name since the last holder let go; a renamed one what comes from then on.
+_HOLD = """
+    INSERT INTO holdings (key, name, origin, since)
+    VALUES (:key, :name, :origin, coalesce((SELECT max(until) FROM holdings WHERE key = :key), 0))
+    """
+_HOLD_FROM_NOW = """
+    INSERT INTO holdings (key, name, origin, since)
+    SELECT :key, :name, :origin, :offset
+     WHERE NOT EXISTS (SELECT 1 FROM holdings WHERE key = :key AND origin = :origin AND until IS NULL)
+    """
+_RENAME = "UPDATE instances SET name = :name WHERE origin = :origin"
+_FORWARD = "UPDATE holdings SET forwards_until = :forwards_until WHERE key = :old_key AND until IS NULL"
+_RETURN = """
+    UPDATE holdings SET name = :name, forwards_until = NULL
+     WHERE key = :key AND origin = :origin AND until IS NULL
+    """
+_FORGET = "UPDATE holdings SET until = :offset WHERE key = :key AND until IS NULL"
+_SEE = "UPDATE instances SET last_seen = :at WHERE origin = :origin"
+_SUBSCRIBE = "INSERT INTO subscriptions VALUES (:origin, :pattern, :since) ON CONFLICT DO NOTHING"
+_UNSUBSCRIBE = "DELETE FROM subscriptions WHERE origin = :origin AND pattern = :pattern"
+_MOVE = """
+    UPDATE instances
+       SET read = max(read, :read), received = max(received, :received, :read), last_seen = max(last_seen, :at)
+     WHERE origin = :origin
+    """
+
+
+def _statements(change: fold.Change) -> Iterator[Statement]:
+    match change:
+        case fold.Registered(origin=origin, key=key, name=name, at=at):
+            told = {"origin": origin, "key": key, "name": name, "at": at, "offset": origin}
+            yield from ((sql, told) for sql in (_NEW_INSTANCE, _RELEASE, _HOLD))
+        case fold.Renamed(origin=origin, old_key=old_key, key=key, name=name):
+            told = {
+                "origin": origin,
+                "old_key": old_key,
+                "key": key,
+                "name": name,
+                "offset": change.offset,
+                "forwards_until": change.forwards_until,
+            }
+            yield from ((sql, told) for sql in (_RENAME, _FORWARD, _RETURN, _RELEASE, _HOLD_FROM_NOW))
+        case fold.Forgot(key=key, offset=offset):
+            yield _FORGET, {"key": key, "offset": offset}
+        case fold.Seen(origin=origin, at=at):
+            yield _SEE, {"origin": origin, "at": at}
+        case fold.Subscribed(origin=origin, pattern=pattern, since=since):
+            yield _SUBSCRIBE, {"origin": origin, "pattern": pattern, "since": since}
+        case fold.Unsubscribed(origin=origin, pattern=pattern):
+            yield _UNSUBSCRIBE, {"origin": origin, "pattern": pattern}
+        case fold.Moved(origin=origin, received=received, read=read, at=at):
+            yield _MOVE, {"origin": origin, "received": received, "read": read, "at": at}

@@ -1,0 +1,252 @@
+"""A Log in memory: as plain as can be, so that others can be compared with it, and fast for tests that need any Log."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from hub import fold
+from hub.errors import StorageFailed
+from hub.fold import Holding, InstanceRow, State, SubscriptionRow, TopicRow, WaitingRow
+from hub.log import Party, Retention, Search, Span, Trimmed
+from hub.message import Draft, Message
+from hub.topic import INBOX, is_open, is_pattern, matches
+
+
+def draft(number: int = 0, **parts: Any) -> Draft:
+    """Some draft; `number` makes its id, its time and its body."""
+    topic = parts.get("topic", "build")
+    name = topic.removeprefix(INBOX)
+    return Draft(
+        **{
+            "id": f"id-{number}",
+            "sender": "bob",
+            "origin": 1,
+            "to": name if topic.startswith(INBOX) else f"#{topic}",
+            "topic": topic,
+            "body": f"message {number}",
+            "at": 1_700_000_000.0 + number,
+            "size": 100,
+        }
+        | parts
+    )
+
+
+def fact(number: int, topic: str, /, **data: Any) -> Draft:
+    """What the hub tells."""
+    return draft(number, id=f"fact-{number}", sender="$hub", origin=0, to="#" + topic, topic=topic, body="", data=data)
+
+
+class MemoryLog:
+    """`fail` makes the next append raise; `clock` is only for what has expired."""
+
+    def __init__(self, clock: Callable[[], float] = lambda: 1_700_000_000.0) -> None:
+        self.messages: list[Message] = []
+        self.head = 0
+        self.trimmed: dict[str, int] = {}
+        self.instances: dict[int, InstanceRow] = {}
+        self.holdings: list[Holding] = []
+        self.subscriptions: dict[tuple[int, str], int] = {}
+        self.fail: StorageFailed | None = None
+        self.clock = clock
+
+    async def append(self, drafts: Sequence[Draft]) -> list[Message]:
+        if self.fail is not None:
+            raise self.fail
+        there = {(each.origin, each.id): each for each in self.messages}
+        answers: list[Message] = []
+        fresh: list[Message] = []
+        for each in drafts:
+            known = there.get((each.origin, each.id))
+            if known is not None and not each.retry:
+                raise StorageFailed("An id came twice.")
+            if known is None:
+                known = there[each.origin, each.id] = Message.of(each, self.head + len(fresh) + 1)
+                fresh.append(known)
+            answers.append(known)
+        for message in fresh:
+            self.head = message.offset
+            self.messages.append(message)
+            for change in fold.changes(message):
+                self._fold(change)
+        return answers
+
+    def _fold(self, change: fold.Change) -> None:
+        match change:
+            case fold.Registered(origin, key, name, at):
+                self.instances[origin] = InstanceRow(
+                    origin=origin, name=name, registered_at=at, last_seen=at, received=0, read=0
+                )
+                self._hold(key, name, origin, origin, since=None)
+            case fold.Renamed():
+                for each in self.holdings:
+                    if each.key == change.old_key and each.until is None:
+                        each.forwards_until = change.forwards_until
+                self.instances[change.origin].name = change.name
+                self._hold(change.key, change.name, change.origin, change.offset, since=change.offset)
+            case fold.Forgot(key, offset):
+                for each in self.holdings:
+                    if each.key == key and each.until is None:
+                        each.until = offset
+            case fold.Seen(origin, at):
+                self.instances[origin].last_seen = at
+            case fold.Subscribed(origin, pattern, since):
+                self.subscriptions.setdefault((origin, pattern), since)
+            case fold.Unsubscribed(origin, pattern):
+                self.subscriptions.pop((origin, pattern), None)
+            case fold.Moved(origin, received, read, at):
+                row = self.instances[origin]
+                row.read = max(row.read, read)
+                row.received = max(row.received, received, read)
+                row.last_seen = max(row.last_seen, at)
+
+    def _hold(self, key: str, name: str, origin: int, offset: int, since: int | None) -> None:
+        for each in self.holdings:
+            if each.key == key and each.until is None:
+                if each.origin == origin:
+                    each.name, each.forwards_until = name, None
+                    return
+                each.until = offset
+        freed = max((each.until for each in self.holdings if each.key == key and each.until is not None), default=0)
+        self.holdings.append(Holding(key=key, name=name, origin=origin, since=freed if since is None else since))
+
+    async def load(self) -> State:
+        topics: dict[str, TopicRow] = {
+            topic: TopicRow(topic=topic, messages=0, size=0, head=upto, trimmed=upto)
+            for topic, upto in self.trimmed.items()
+        }
+        for each in self.messages:
+            row = topics.setdefault(each.topic, TopicRow(topic=each.topic, messages=0, size=0, head=0, trimmed=0))
+            row.messages += 1
+            row.size += each.size
+            row.head = each.offset
+        return State(
+            epoch="memory",
+            head=self.head,
+            floor=self.floor,
+            instances=list(self.instances.values()),
+            holdings=list(self.holdings),
+            subscriptions=[
+                SubscriptionRow(origin=origin, pattern=pattern, since=since)
+                for (origin, pattern), since in self.subscriptions.items()
+            ],
+            topics=list(topics.values()),
+            waiting=[
+                WaitingRow(topic=each.topic, offset=each.offset, size=each.size, at=each.at, expires_at=each.expires_at)
+                for each in self.messages
+                if each.topic.startswith(INBOX) and not each.expired(self.clock()) and not self._was_read(each)
+            ],
+        )
+
+    def _was_read(self, message: Message) -> bool:
+        return any(
+            INBOX + each.key == message.topic
+            and each.since < message.offset
+            and (each.until is None or message.offset <= each.until)
+            and self.instances[each.origin].read >= message.offset
+            for each in self.holdings
+        )
+
+    @property
+    def floor(self) -> int:
+        return self.messages[0].offset if self.messages else self.head + 1
+
+    async def tail(self, count: int, size: int) -> list[Message]:
+        newest: list[Message] = []
+        for each in reversed(self.messages[-count:] if count else []):
+            size -= each.size
+            if size < 0:
+                break
+            newest.insert(0, each)
+        return newest
+
+    async def read(self, spans: Sequence[Span], limit: int, size: int) -> list[Message]:
+        return _bounded([each for each in self.messages if _within(each, spans)], limit, size)
+
+    async def since(self, after: int, limit: int, size: int) -> list[Message]:
+        return _bounded([each for each in self.messages if each.offset > after], limit, size)
+
+    async def count(self, spans: Sequence[Span], besides: int, now: float) -> int:
+        return sum(
+            _within(each, spans) and not each.expired(now) and (each.origin != besides or each.topic.startswith(INBOX))
+            for each in self.messages
+        )
+
+    async def search(self, wanted: Search) -> list[Message]:
+        words = _words(wanted.text or "")
+        if wanted.text is not None and not words:
+            return []
+        found = [
+            each
+            for each in reversed(self.messages)
+            if (wanted.before is None or each.offset < wanted.before)
+            and (wanted.hub_facts or not each.topic.startswith("$"))
+            and (wanted.topic is None or _covers(wanted.topic, each.topic))
+            and (wanted.thread is None or each.thread == wanted.thread)
+            and (wanted.reply_to is None or each.reply_to == wanted.reply_to)
+            and words <= _words(each.body)
+            and all(_sees(party, each) for party in wanted.between or ())
+            and (wanted.seen_by is None or _sees(wanted.seen_by, each))
+        ]
+        return found[: wanted.limit]
+
+    async def find(self, message_id: str) -> list[Message]:
+        return [each for each in self.messages if each.id == message_id]
+
+    async def trim(self, retention: Retention, now: float) -> Trimmed:
+        doomed: list[Message] = []
+        kept = sum(each.size for each in self.messages)
+        for each in self.messages[:-1]:
+            if not (each.at < now - retention.age or kept > retention.size):
+                break
+            doomed.append(each)
+            kept -= each.size
+        for each in self.messages[len(doomed) : -1]:
+            if each.topic == fold.CURSORS:
+                if each.at >= now - retention.facts_age:
+                    break
+                doomed.append(each)
+        gone = {each.offset for each in doomed}
+        self.messages = [each for each in self.messages if each.offset not in gone]
+        topics = []
+        for topic in dict.fromkeys(each.topic for each in doomed):
+            mine = [each for each in doomed if each.topic == topic]
+            self.trimmed[topic] = mine[-1].offset
+            topics.append((topic, len(mine), sum(each.size for each in mine), mine[-1].offset))
+        return Trimmed(self.floor, topics, more=False)
+
+    async def close(self) -> None:
+        pass
+
+
+def _bounded(messages: list[Message], limit: int, size: int) -> list[Message]:
+    page: list[Message] = []
+    for each in messages[:limit]:
+        size -= each.size
+        if page and size < 0:
+            break
+        page.append(each)
+    return page
+
+
+def _within(message: Message, spans: Sequence[Span]) -> bool:
+    return any(span.topic == message.topic and span.after < message.offset <= span.upto for span in spans)
+
+
+def _covers(pattern: str, topic: str) -> bool:
+    return matches(pattern, topic) and (not is_pattern(pattern) or is_open(topic))
+
+
+def _sees(party: Party, message: Message) -> bool:
+    return (
+        message.origin == party.origin
+        or _within(message, party.spans)
+        or any(_covers(pattern, message.topic) and since < message.offset for pattern, since in party.patterns)
+    )
+
+
+def _words(text: str) -> set[str]:
+    plain = "".join(mark for mark in unicodedata.normalize("NFD", text) if unicodedata.category(mark) != "Mn")
+    return set(re.findall(r"[^\W_]+", plain.lower()))
