@@ -51,7 +51,10 @@ class Registered(Struct, frozen=True):
 
 
 class Renamed(Struct, frozen=True):
-    """The instance is called `name` from `offset` on; messages to `old_key` still reach it until `forwards_until`."""
+    """The instance is called `name` from `offset` on; messages to `old_key` still reach it until `forwards_until`.
+
+    What came for `name` before is not its own: that lies before its cursor, and waits for whoever registers as `name`.
+    """
 
     origin: int
     old_key: str

@@ -200,7 +200,7 @@ class Reply(Frame, tag="reply", kw_only=True):
     subscriptions: list[str] | None = None
     instances: list[dict[str, Any]] | None = None
     messages: list[msgspec.Raw] | None = None
-    message: msgspec.Raw | None = None
+    message: Any = None  # one message; encoded from Raw, which msgspec does not read in a union
     ladder: list[Step] | None = None
     status: dict[str, Any] | None = None
     more: bool | None = None  # whether there is an older page

@@ -272,10 +272,10 @@ class Hub:
         holding = self.registry.held.get(key)
         if key in self._claimed or (holding and holding.origin != instance.origin):
             raise self._taken(name)
-        if holding is None and (inbox := self.registry.inboxes.get(INBOX + key)):
+        if holding is None and (waiting := self._waiting(INBOX + key, now)):
             # They lie before this instance's cursor, which never goes back: only a new reader finds them.
             raise NameTaken(
-                f"{len(inbox.messages)} messages wait for whoever registers as {name}; a rename would lose them.",
+                f"{waiting} {'messages wait' if waiting > 1 else 'message waits'} for whoever registers as {name}.",
                 "Register under that name instead, or choose another.",
             )
         self._claimed.add(key)
@@ -662,6 +662,13 @@ class Hub:
                 f"Try again when {to} has read some.",
             )
         self._reserved[topic] = (messages + 1, under_way + size)
+
+    def _waiting(self, topic: str, now: float) -> int:
+        """Messages for a name, unread or still on their way to the log."""
+        inbox = self.registry.inboxes.get(topic)
+        if inbox is not None:
+            inbox.drop_expired(now)
+        return (len(inbox.messages) if inbox else 0) + self._reserved.get(topic, (0, 0))[0]
 
     def _full(self, topic: str, messages: int, size: int) -> bool:
         inbox = self.registry.inboxes.get(topic)

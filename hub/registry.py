@@ -172,7 +172,7 @@ class Registry:
                 if mine is not None and mine.origin == change.origin:  # back to an earlier name, or other spelling
                     mine.name, mine.forwards_until = change.name, None
                 else:
-                    since = self.freed.get(change.key, 0)
+                    since = change.offset
                     self._hold(instance, Holding(key=change.key, name=change.name, origin=change.origin, since=since))
                 return instance
             case fold.Forgot():

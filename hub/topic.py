@@ -60,7 +60,7 @@ def address(to: str) -> Address:
     if to.startswith("#"):
         return Address(to, topic_key(to[1:]), None)
     if to.lower() == ALL:
-        return Address(to, ALL, None)
+        return Address(ALL, ALL, None)
     return Address(to, inbox(to), to)
 
 

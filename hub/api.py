@@ -1,0 +1,401 @@
+"""The verbs over HTTP: docs/http.md, one function a route."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+import msgspec
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from hub import frames, inquiry, refusal, wire
+from hub.errors import BadFrame, BadValue, HubbubError, RateLimited, TooLarge
+from hub.limits import Buckets
+from hub.message import Message
+from hub.node import Node
+from hub.registry import Instance
+from hub.session import Gap, Session
+from hub.tokens import Identity, Scope
+
+MAX_WAIT = 60.0  # seconds of a long poll
+MAX_PAGE = 1000
+STREAM_CREDIT = 65_536  # an event stream confirms as it is written, so this is never reached
+KEEPALIVE = 15.0  # seconds between comments on a silent event stream, so that proxies keep it open
+
+Body = TypeVar("Body", bound="msgspec.Struct")
+_encoder = msgspec.json.Encoder()
+
+
+class As(msgspec.Struct, kw_only=True):
+    """Who a request acts for: `as`, or `from` for those who think of the message."""
+
+    as_: str | None = msgspec.field(default=None, name="as")
+    from_: str | None = msgspec.field(default=None, name="from")
+
+
+class PublishBody(As, kw_only=True):
+    to: str
+    body: str
+    data: Any = None
+    thread: str | None = None
+    reply_to: str | None = None
+    ttl: float | None = None
+    id: str | None = None
+
+
+class ReadBody(As, kw_only=True):
+    offset: frames.Offset
+
+
+class NameBody(msgspec.Struct, kw_only=True):
+    name: str
+
+
+class TopicBody(As, kw_only=True):
+    topic: str
+
+
+def answering(serve: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    """A route's function whose HubbubErrors are answered as they are, by JSON or, to a browser, by a page."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            return await serve(request)
+        except HubbubError as why:
+            return refusal.response(refusal.answer(request.scope, why))
+
+    return answer
+
+
+class Api:
+    """The routes below `/api/v1`. `identify` says who asks; `facts` is what only the outermost layer knows."""
+
+    def __init__(
+        self,
+        node: Node,
+        *,
+        identify: Callable[[Request], Identity],
+        facts: Callable[[], dict[str, Any]],
+        max_frame: int,
+        publish_rate: float,
+    ) -> None:
+        self.node = node
+        self._identify = identify
+        self._facts = facts
+        self._max_frame = max_frame
+        self._rates: Buckets[int] | None = (
+            Buckets(publish_rate, max(1.0, publish_rate), 10_000) if publish_rate else None
+        )
+
+    def routes(self) -> list[Route]:
+        """To be mounted at `/api/v1`."""
+        return [
+            Route("/messages", answering(self.publish), methods=["POST"]),
+            Route("/messages", answering(self.messages), methods=["GET"]),
+            Route("/messages/{id:path}", answering(self.message), methods=["GET"]),
+            Route("/read", answering(self.read), methods=["POST"]),
+            Route("/instances", answering(self.instances), methods=["GET"]),
+            Route("/instances", answering(self.register), methods=["POST"]),
+            Route("/instances/{name}/rename", answering(self.rename), methods=["POST"]),
+            Route("/topics", answering(self.topics), methods=["GET"]),
+            Route("/subscriptions", answering(self.subscriptions), methods=["GET", "POST", "DELETE"]),
+            Route("/events", answering(self.events), methods=["GET"]),
+            Route("/status", answering(self.status), methods=["GET"]),
+            Route("/snapshot", answering(self.snapshot), methods=["GET"]),
+        ]
+
+    # Messages
+
+    async def publish(self, request: Request) -> Response:
+        said = await self.body(request, PublishBody)
+        sender = await self._acting(request, said, "publish")
+        if self._rates is not None and (wait := self._rates.take(sender.origin, self.node.now())) > 0:
+            raise RateLimited(
+                f"{sender.name} sends more messages a second than publish_rate allows.", f"Try again in {wait:.1f} s."
+            )
+        await self.node.journal.room()
+        known = self.node.hub.head
+        published = await self.node.publish(
+            sender,
+            frames.Publish(
+                to=said.to,
+                body=said.body,
+                data=said.data,
+                thread=said.thread,
+                reply_to=said.reply_to,
+                ttl=said.ttl,
+                id=said.id,
+            ),
+        )
+        answer = {
+            "id": published.id,
+            "offset": published.offset,
+            "to": published.to,
+            "recipients": published.recipients,
+            "hint": published.hint,
+        }
+        return json_response(answer, 201 if published.offset > known else 200)
+
+    async def messages(self, request: Request) -> Response:
+        query = request.query_params
+        limit = _number(query.get("limit"), "limit", 1, MAX_PAGE, 50)
+        wait = _seconds(query.get("wait"), "wait")
+        if query.get("unread"):
+            instance = await self._acting(request, None, "subscribe")
+            found, more = await self._waiting(
+                request, instance, wait, lambda: inquiry.unread(self.node, instance, limit)
+            )
+            return json_response(
+                {**_page(found, more), "unread": self.node.hub.unread(instance, self.node.now()).messages}
+            )
+        asker: Instance | None = None
+        if "as" in query:
+            asker = await self._acting(request, None, "subscribe")
+        else:
+            self._identify(request).require("observe")
+        asked = inquiry.Asked(
+            with_=query.get("with"),
+            topic=query.get("topic"),
+            thread=query.get("thread"),
+            reply_to=query.get("reply_to"),
+            search=query.get("search"),
+            limit=limit,
+            before=_number(query["before"], "before", 0, 2**63 - 1, 0) if "before" in query else None,
+        )
+        if asker is None:
+            found, more = await inquiry.history(self.node, None, asked)
+        else:
+            found, more = await self._waiting(request, asker, wait, lambda: inquiry.history(self.node, asker, asked))
+        return json_response(_page(found, more))
+
+    async def message(self, request: Request) -> Response:
+        identity = self._identify(request)
+        asker = None
+        if "as" in request.query_params or "observe" not in identity.grant.scopes:
+            asker = await self._acting(request, None, "subscribe")
+        message, ladder = await inquiry.message(self.node, asker, request.path_params["id"])
+        return json_response({"message": wire.raw(message), "ladder": ladder})
+
+    async def read(self, request: Request) -> Response:
+        body = await self.body(request, ReadBody)
+        instance = await self._acting(request, body, "subscribe")
+        self.node.read(instance, body.offset)
+        await self.node.flush()
+        return json_response({"offset": instance.read})
+
+    async def _waiting(
+        self,
+        request: Request,
+        instance: Instance,
+        wait: float,
+        ask: Callable[[], Awaitable[tuple[list[Message], bool]]],
+    ) -> tuple[list[Message], bool]:
+        """Ask, and ask again whenever something comes for the instance, until there is an answer or time is up."""
+        found, more = await ask()
+        if found or wait <= 0:
+            return found, more
+        ear = _Ear(self._identify(request))
+        # No credit: the session is woken by what comes, and is pushed none of it.
+        hello = frames.Hello(name=instance.name, share=True, credit=0, client="http")
+        session, _ = await self.node.open(hello, ear)
+        try:
+            async with asyncio.timeout(wait):
+                while ear.ending is None:
+                    found, more = await ask()
+                    if found:
+                        return found, more
+                    await ear.hear()
+                    await self.node.next(session)
+                raise ear.ending
+        except TimeoutError:
+            return [], False
+        finally:
+            self.node.leave(session, "the wait is over")
+
+    # Instances, topics, the hub
+
+    async def instances(self, request: Request) -> Response:
+        self._identify(request)
+        return json_response({"instances": await inquiry.instances(self.node)})
+
+    async def register(self, request: Request) -> Response:
+        body = await self.body(request, NameBody)
+        identity = self._identify(request)
+        identity.require("subscribe")
+        identity.may_act_as(body.name)
+        instance = await self.node.register(body.name)
+        unread = self.node.hub.unread(instance, self.node.now()).messages
+        return json_response({"name": instance.name, "unread": unread}, 201)
+
+    async def rename(self, request: Request) -> Response:
+        body = await self.body(request, NameBody)
+        identity = self._identify(request)
+        identity.require("publish")
+        identity.may_act_as(request.path_params["name"])
+        identity.may_act_as(body.name)
+        instance = self.node.hub.instance(request.path_params["name"])
+        await self.node.rename(instance, body.name)
+        return json_response({"name": instance.name})
+
+    async def topics(self, request: Request) -> Response:
+        self._identify(request)
+        return json_response({"topics": await inquiry.topics(self.node)})
+
+    async def subscriptions(self, request: Request) -> Response:
+        if request.method == "GET":
+            instance = await self._acting(request, None, "subscribe")
+            return json_response({"subscriptions": sorted(instance.subscriptions)})
+        if request.method == "POST":
+            body = await self.body(request, TopicBody)
+            instance = await self._acting(request, body, "subscribe")
+            return json_response({"subscriptions": await self.node.subscribe(instance, body.topic)})
+        topic = request.query_params.get("topic")
+        if topic is None:
+            raise BadValue("Which topic? Name it in the query.", "DELETE /api/v1/subscriptions?as=NAME&topic=TOPIC")
+        instance = await self._acting(request, None, "subscribe")
+        return json_response({"subscriptions": await self.node.unsubscribe(instance, topic)})
+
+    async def status(self, request: Request) -> Response:
+        self._identify(request)
+        return json_response({**self._facts(), **await inquiry.totals(self.node)})
+
+    async def snapshot(self, request: Request) -> Response:
+        self._identify(request).require("observe")
+        return json_response(await self.page())
+
+    async def page(self) -> dict[str, Any]:
+        """The snapshot, with what the outermost layer knows of itself."""
+        shot = await inquiry.snapshot(self.node)
+        shot["hub"] = {**self._facts(), **shot["hub"]}
+        return shot
+
+    # Events
+
+    async def events(self, request: Request) -> Response:
+        query = request.query_params
+        after_text = request.headers.get("last-event-id") or query.get("after")
+        after = _number(after_text, "after", 0, 2**63 - 1, 0) if after_text is not None else None
+        identity = self._identify(request)
+        if "as" in query:
+            instance = await self._acting(request, None, "subscribe")
+            hello = frames.Hello(name=instance.name, share=True, resume=after, credit=STREAM_CREDIT, client="events")
+        else:
+            identity.require("observe")
+            hello = frames.Hello(observe=True, resume=after, credit=STREAM_CREDIT, client="events")
+        ear = _Ear(identity)
+        session, welcome = await self.node.open(hello, ear)
+        return StreamingResponse(
+            self._stream(session, welcome, ear),
+            media_type="text/event-stream",
+            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+        )
+
+    async def _stream(self, session: Session, welcome: frames.Welcome, ear: _Ear) -> AsyncIterator[bytes]:
+        try:
+            yield f": {welcome.name or 'observing'} from offset {session.position}\n\n".encode()
+            while ear.ending is None:
+                taken = await self.node.next(session)
+                if taken is None:
+                    try:
+                        async with asyncio.timeout(KEEPALIVE):
+                            await ear.hear()
+                    except TimeoutError:
+                        yield b": still here\n\n"
+                elif isinstance(taken, Gap):
+                    yield b'event: gap\ndata: {"from":%d,"to":%d}\n\n' % (taken.first, taken.last)
+                else:
+                    for message in taken.messages:
+                        yield b"id: %d\nevent: message\ndata: %s\n\n" % (message.offset, wire.message_json(message))
+                    self.node.received(session, taken.offsets[-1], None)
+            yield b"event: error\ndata: %s\n\n" % wire.encode(wire.error(ear.ending))
+        finally:
+            self.node.leave(session, "the event stream was closed")
+
+    # Inside
+
+    async def _acting(self, request: Request, body: As | None, scope: Scope) -> Instance:
+        """The instance that a request acts for; registered now if it acts for the first time."""
+        identity = self._identify(request)
+        identity.require(scope)
+        named = (body.as_ or body.from_) if body is not None else None
+        name = named or request.query_params.get("as") or identity.grant.name
+        if name is None:
+            raise BadValue("The request doesn't say who it acts for.", 'Add "as": its name, in the body or the query.')
+        identity.may_act_as(name)
+        return await self.node.register(name)
+
+    async def body(self, request: Request, kind: type[Body]) -> Body:
+        raw = bytearray()
+        try:
+            async for chunk in request.stream():
+                raw += chunk
+                if len(raw) > self._max_frame:
+                    raise TooLarge(f"The request's body is over {self._max_frame:,} bytes (max_frame).")
+        except ClientDisconnect:
+            raise BadFrame("The connection ended before the request did; nothing was done.") from None
+        try:
+            return msgspec.json.decode(bytes(raw), type=kind)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as why:
+            said = "it is nested too deeply" if isinstance(why, RecursionError) else str(why)
+            raise BadFrame(f"The request's body does not fit: {said}.", "docs/http.md lists each request.") from None
+
+
+class _Ear:
+    """The listener of a session that one HTTP request has: it only wakes."""
+
+    def __init__(self, identity: Identity) -> None:
+        self.identity = identity
+        self._bell = asyncio.Event()
+        self.ending: HubbubError | None = None
+
+    def wake(self) -> None:
+        self._bell.set()
+
+    def tell(self, frame: frames.Frame) -> None:
+        """Nothing beside the messages is said over HTTP."""
+
+    def finish(self, why: HubbubError) -> None:
+        self.ending = why
+        self._bell.set()
+
+    async def hear(self) -> None:
+        """Return once there is more."""
+        await self._bell.wait()
+        self._bell.clear()
+
+
+def json_response(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(
+        _encoder.encode(content), status, {"Cache-Control": "no-store", **(headers or {})}, "application/json"
+    )
+
+
+def _page(found: list[Message], more: bool) -> dict[str, Any]:
+    return {"messages": [wire.raw(each) for each in found], "more": more}
+
+
+def _number(text: str | None, what: str, least: int, most: int, default: int) -> int:
+    if text is None:
+        return default
+    try:
+        number = int(text)
+    except ValueError:
+        number = least - 1
+    if not least <= number <= most:
+        raise BadValue(f"{what} is a whole number from {least} to {most}, not {text[:40]!r}.")
+    return number
+
+
+def _seconds(text: str | None, what: str) -> float:
+    if text is None:
+        return 0.0
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not seconds >= 0:
+        raise BadValue(f"{what} is a number of seconds, not {text[:40]!r}.")
+    return min(seconds, MAX_WAIT)

@@ -1,0 +1,317 @@
+"""The server: every layer put together, the routes, and the process's life from the lock to the last goodbye."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from itertools import count
+from typing import Any
+
+import structlog
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Mount, Route, WebSocketRoute
+
+from dashboard import pages
+from hub import __version__, signin
+from hub.api import Api, answering
+from hub.config import Settings
+from hub.connection import Connections, Terms
+from hub.cookies import Cookies
+from hub.daemon import HubLock, remove_hub_json, write_hub_json
+from hub.door import Door
+from hub.errors import HubbubError, StorageFailed, Unauthorized, Unavailable
+from hub.exposure import Mode, check_exposure, check_tls
+from hub.guard import Guard
+from hub.history import History
+from hub.hub import Limits
+from hub.log import Retention
+from hub.metrics import CONTENT_TYPE, HubCollector, exposition
+from hub.node import Node
+from hub.origins import Own
+from hub.paths import ensure_token
+from hub.ports import port_holder
+from hub.protocol import Bounds, ServerConfig
+from hub.tokens import HINT, Identity, Keyring, OwnerToken
+from hub.vault import Vault
+
+logger = structlog.get_logger("hubbub")
+
+LOOK = 2.0  # seconds between looks at who may stay
+SAVE_USED = 30  # of these looks, between two savings of when tokens were last used
+SPARE_FILES = 256  # for the database, the logs and Python itself
+PORTS_TRIED = 20  # the port asked for, and those after it
+
+
+class App:
+    """One hub as an ASGI app, with what the process around it has to reach. Made by `build()`."""
+
+    def __init__(self, settings: Settings, node: Node, door: Door, mode: Mode) -> None:
+        self.settings = settings
+        self.node = node
+        self.door = door
+        self.mode = mode
+        self.url = ""  # known once a socket listens
+        self.stop: Callable[[], None] = lambda: None  # once it runs: as SIGTERM does
+        self.links = signin.Links()
+        self.cut: Counter[str] = Counter()
+        self.connections = Connections(
+            node,
+            Terms(
+                hello_timeout=settings.hello_timeout,
+                slow_reader_timeout=settings.slow_reader_timeout,
+                publish_rate=settings.publish_rate,
+                max_unwelcomed=settings.max_unwelcomed,
+            ),
+            self._who_says_hello,
+        )
+        self.api = Api(
+            node,
+            identify=lambda request: door.identify(request.scope),
+            facts=self.facts,
+            max_frame=settings.max_frame,
+            publish_rate=settings.publish_rate,
+        )
+        self._metrics = exposition(
+            HubCollector(node, self.connections, refused=lambda: door.refused, cut=lambda: self.cut)
+        )
+        own = Own(settings.host, settings.allowed_hosts, settings.allowed_origins)
+        self.asgi = Guard(self._starlette(), own, door)
+
+    async def look_after_tokens(self) -> None:
+        """End the connections whose token was rotated, revoked, or has expired; until cancelled."""
+        keyring = self.door.keyring
+        for beat in count(1):
+            await asyncio.sleep(LOOK)
+            now = self.node.now()
+            self.node.dismiss(
+                lambda identity: keyring.holds(identity, now),  # noqa: B023 - called before the next turn
+                Unauthorized("The token that opened this connection holds no longer.", HINT),
+            )
+            if beat % SAVE_USED == 0:
+                with suppress(StorageFailed):
+                    await keyring.save_used()
+
+    def facts(self) -> dict[str, Any]:
+        """What only the process knows of the hub."""
+        return {"url": self.url, "pid": os.getpid(), "mode": self.mode}
+
+    def _starlette(self) -> Starlette:
+        vault = Vault(self.door, self.links, self.facts, self.api)
+        return Starlette(
+            routes=[
+                WebSocketRoute("/ws", self.connections),
+                Mount("/api/v1", routes=[*self.api.routes(), *vault.routes()]),
+                Route("/healthz", self._healthz, methods=["GET"]),
+                Route("/readyz", self._readyz, methods=["GET"]),
+                Route("/metrics", answering(self._serve_metrics), methods=["GET"]),
+                *signin.routes(self.links),
+                *pages.routes(self.api.page, may_see=self._may_see),
+            ],
+            exception_handlers={404: self._not_found},
+        )
+
+    def _who_says_hello(self, token: str | None, scope: Any) -> Identity:
+        return self.door.admit(token, scope) if token is not None else self.door.identify(scope)
+
+    def _may_see(self, request: Request) -> bool:
+        try:
+            self.door.identify(request.scope).require("observe")
+        except HubbubError:
+            return False
+        return True
+
+    async def _healthz(self, request: Request) -> Response:
+        return PlainTextResponse("ok\n", headers={"Cache-Control": "no-store"})
+
+    async def _readyz(self, request: Request) -> Response:
+        problems = [*self.node.problems(), *filter(None, [self.door.keyring.owner.problem])]
+        said = "".join(f"{each}\n" for each in problems) or "ready\n"
+        return PlainTextResponse(said, 503 if problems else 200, {"Cache-Control": "no-store"})
+
+    async def _serve_metrics(self, request: Request) -> Response:
+        self.door.identify(request.scope)
+        return Response(self._metrics(), media_type=CONTENT_TYPE)
+
+    async def _not_found(self, request: Request, why: Exception) -> Response:
+        return pages.not_found_page()
+
+
+def limits(settings: Settings) -> Limits:
+    """The core's part of the settings."""
+    return Limits(
+        max_body=settings.max_body,
+        max_instances=settings.max_instances,
+        max_sessions_per_name=settings.max_sessions_per_name,
+        max_subscriptions=settings.max_subscriptions,
+        max_topics=settings.max_topics,
+        inbox_messages=settings.inbox_messages,
+        inbox_bytes=settings.inbox_bytes,
+        window_messages=settings.window_messages,
+        window_bytes=settings.window_bytes,
+        unknown_ttl=settings.unknown_ttl,
+        forward_for=settings.forward_for,
+    )
+
+
+@asynccontextmanager
+async def build(settings: Settings) -> AsyncIterator[App]:
+    """A hub on this home's database, not listening yet. Raises StorageFailed or BadValue."""
+    mode = check_exposure(settings.host, settings.tls_cert, settings.tls_key, settings.insecure)
+    if settings.tls_cert is not None and settings.tls_key is not None:
+        check_tls(settings.tls_cert, settings.tls_key)
+    ensure_token(settings.paths.token_file)
+    history = await History.open(
+        settings.paths.database, synchronous="full" if settings.synchronous == "full" else "normal"
+    )
+    try:
+        _say_what_was_found(history)
+        bounds = limits(settings)
+        tail = await history.tail(bounds.window_messages, bounds.window_bytes)
+        node = Node(
+            history,
+            await history.load(),
+            tail,
+            limits=bounds,
+            retention=Retention(
+                age=settings.retention_age, size=settings.retention_size, facts_age=settings.cursor_retention
+            ),
+            version=__version__,
+        )
+        keyring = Keyring(OwnerToken(settings.paths.token_file), history)
+        await keyring.load()
+        yield App(settings, node, Door(keyring, Cookies(keyring)), mode)
+    finally:
+        await history.close()
+
+
+def _say_what_was_found(history: History) -> None:
+    opened = history.opened
+    if opened.set_aside is not None:
+        logger.error(
+            "database_set_aside",
+            why=opened.why,
+            now_at=str(opened.set_aside),
+            recovered=opened.recovered,
+            lost="unknown" if opened.lost is None else opened.lost,
+        )
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, which says goodbye to every session before it closes their connections."""
+
+    def __init__(self, config: ServerConfig, app: App) -> None:
+        super().__init__(config)
+        self._app = app
+
+    def stop(self) -> None:
+        """End as on SIGTERM."""
+        self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for listening in self.servers:
+            listening.close()
+        await self._app.node.stop()
+        await super().shutdown(sockets)
+
+
+def listen(settings: Settings) -> socket.socket:
+    """A listening socket at the settings' address; the next free port if that one is taken. Raises Unavailable."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    last: OSError | None = None
+    for port in range(settings.port, min(settings.port + PORTS_TRIED, 65_536)) if settings.port else (0,):
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        if sys.platform != "win32":  # there it would let two hubs have one port
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind((settings.host, port))
+            sock.listen(2048)
+        except OSError as why:
+            sock.close()
+            last = why
+            if port == settings.port:
+                logger.warning("port_taken", port=port, by=port_holder(port) or "unknown")
+            continue
+        sock.setblocking(False)
+        return sock
+    raise Unavailable(
+        f"No port from {settings.port} on could be had on {settings.host}: {last}.",
+        "Give another with --port, or 0 for any free one.",
+    )
+
+
+async def run(settings: Settings, ready: Any = None) -> int:
+    """Serve until told to stop; returns the exit code. `ready` is called with the App once it answers."""
+    async with build(settings) as app:
+        sock = listen(settings)
+        port = sock.getsockname()[1]
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        app.url = f"{'wss' if app.mode == 'tls' else 'ws'}://{host}:{port}/ws"
+        config = ServerConfig(
+            app.asgi,
+            Bounds(connections=settings.max_connections),
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            ws_max_size=settings.max_frame,
+            ws_ping_interval=settings.ping_interval,
+            ws_ping_timeout=settings.ping_timeout,
+            timeout_graceful_shutdown=10,
+            ssl_certfile=settings.tls_cert,
+            ssl_keyfile=settings.tls_key,
+        )
+        app.cut = config.counts
+        server = Server(config, app)
+        app.stop = server.stop
+        await app.node.start(server.stop)
+        app.node.watch("tokens", app.look_after_tokens())
+        write_hub_json(settings.paths, url=app.url, mode=app.mode)
+        logger.info("listening", url=app.url, mode=app.mode, home=str(settings.home))
+        if ready is not None:
+            ready(app)
+        try:
+            await server.serve(sockets=[sock])
+        finally:
+            remove_hub_json(settings.paths)
+        return 1 if app.node.broken else 0
+
+
+def open_enough_files(connections: int) -> None:
+    """Raise the limit on open files to what `connections` take, as far as the system allows without asking."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + SPARE_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        granted = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (granted, hard))
+        if granted < wanted:
+            logger.warning("few_open_files", allowed=granted, max_connections=connections)
+
+
+def serve(settings: Settings, ready: Any = None) -> int:
+    """Run the hub in this process until SIGINT or SIGTERM; returns the exit code. Raises Unavailable if one runs."""
+    with HubLock(settings.paths):
+        open_enough_files(settings.max_connections)
+        if sys.platform != "win32":
+            import uvloop
+
+            runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+        else:
+            runner = asyncio.Runner()
+        with runner:
+            try:
+                return runner.run(run(settings, ready))
+            except KeyboardInterrupt:
+                return 128 + signal.SIGINT

@@ -1,0 +1,251 @@
+"""docs/http.md against a real hub: `curl` is a client."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.hub.live import BOUND, Live
+
+
+async def send(hub: Live, to: str, body: str, sender: str = "bob", **more: Any) -> dict[str, Any]:
+    answer = await hub.request("POST", "/api/v1/messages", {"as": sender, "to": to, "body": body, **more})
+    assert answer.status_code in (200, 201), answer.text
+    return dict(answer.json())
+
+
+async def unread(hub: Live, name: str, **query: Any) -> list[str]:
+    answer = await hub.request("GET", "/api/v1/messages", params={"as": name, "unread": 1, **query})
+    assert answer.status_code == 200, answer.text
+    return [each["body"] for each in answer.json()["messages"]]
+
+
+async def test_a_message_posted_is_unread_until_it_is_marked(hub: Live) -> None:
+    sent = await send(hub, "alice", "hello")
+    assert set(sent) >= {"id", "offset", "to"}
+    assert sent["to"][0]["name"] == "alice"
+    assert await unread(hub, "alice") == ["hello"]
+    assert await unread(hub, "alice") == ["hello"], "looking is not reading"
+    marked = await hub.request("POST", "/api/v1/read", {"as": "alice", "offset": sent["offset"]})
+    assert marked.json() == {"offset": sent["offset"]}
+    assert await unread(hub, "alice") == []
+
+
+async def test_from_names_the_sender_as_well_as_as_does(hub: Live) -> None:
+    answer = await hub.request("POST", "/api/v1/messages", {"from": "bob", "to": "alice", "body": "hi"})
+    assert answer.status_code == 201
+    page = (await hub.request("GET", "/api/v1/messages?as=alice&unread=1")).json()
+    assert page["messages"][0]["from"] == "bob"
+
+
+async def test_the_same_id_answers_200_and_the_same_offset(hub: Live) -> None:
+    first = await hub.request("POST", "/api/v1/messages", {"as": "bob", "to": "alice", "body": "x", "id": "one"})
+    again = await hub.request("POST", "/api/v1/messages", {"as": "bob", "to": "alice", "body": "x", "id": "one"})
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json()["offset"] == again.json()["offset"]
+
+
+async def test_a_wait_ends_the_moment_a_message_comes(hub: Live) -> None:
+    waiting = asyncio.create_task(unread(hub, "alice", wait=30))
+    async with hub.session("bob") as bob, asyncio.timeout(BOUND):
+        while "alice" not in [row["name"] for row in (await bob.ask(type="instances"))["instances"] if row["online"]]:
+            pass
+        await bob.publish("alice", "here it is")
+        assert await waiting == ["here it is"]
+        assert await unread(hub, "alice") == ["here it is"], "a wait marks nothing"
+
+
+async def test_a_wait_ends_at_its_time_limit(hub: Live) -> None:
+    assert await unread(hub, "alice", wait=0.2) == []
+
+
+async def test_an_answer_can_be_waited_for(hub: Live) -> None:
+    question = await send(hub, "alice", "how long?")
+
+    async def answer() -> list[Any]:
+        page = await hub.request("GET", "/api/v1/messages", params={"as": "bob", "reply_to": question["id"], "wait": 30})
+        return list(page.json()["messages"])
+
+    waiting = asyncio.create_task(answer())
+    await send(hub, "bob", "something else", sender="alice")
+    await send(hub, "bob", "an hour", sender="alice", reply_to=question["id"])
+    async with asyncio.timeout(BOUND):
+        assert [each["body"] for each in await waiting] == ["an hour"]
+    ladder = (await hub.request("GET", f"/api/v1/messages/{question['id']}?as=bob")).json()["ladder"]
+    assert [(step["name"], step["state"]) for step in ladder] == [("alice", "answered")]
+
+
+async def test_a_wait_for_unread_returns_what_fell_out_of_the_window_too(hub: Live) -> None:
+    for number in range(5):
+        await send(hub, "alice", str(number))
+    assert await unread(hub, "alice", limit=2) == ["0", "1"]
+
+
+async def test_history_turns_pages_backwards(hub: Live) -> None:
+    offsets = [(await send(hub, "alice", f"note {number}"))["offset"] for number in range(5)]
+    page = (await hub.request("GET", "/api/v1/messages?limit=2")).json()
+    assert [each["body"] for each in page["messages"]] == ["note 3", "note 4"]
+    assert page["more"] is True
+    page = (await hub.request("GET", f"/api/v1/messages?limit=9&before={offsets[3]}")).json()
+    assert [each["body"] for each in page["messages"]] == ["note 0", "note 1", "note 2"]
+    assert page["more"] is False
+    page = (await hub.request("GET", "/api/v1/messages", params={"search": "note 2"})).json()
+    assert [each["body"] for each in page["messages"]] == ["note 2"]
+
+
+async def test_instances_topics_and_status_are_told(hub: Live) -> None:
+    await hub.request("POST", "/api/v1/subscriptions", {"as": "alice", "topic": "build.*"})
+    await send(hub, "#build.linux", "red")
+    await send(hub, "carol", "for later")
+    rows = (await hub.request("GET", "/api/v1/instances")).json()["instances"]
+    assert [(row["name"], row["online"], row["sessions"], row["unread"]) for row in rows] == [
+        ("alice", False, 0, 1),
+        ("bob", False, 0, 0),
+    ]
+    topics = {row["topic"]: row for row in (await hub.request("GET", "/api/v1/topics")).json()["topics"]}
+    assert topics["build.linux"]["readers"] == [{"name": "alice", "backlog": 1}]
+    assert topics["inbox.carol"]["messages"] == 1
+    status = (await hub.request("GET", "/api/v1/status")).json()
+    assert set(status) >= {"url", "pid", "mode", "version", "head", "instances", "online", "unread"}
+    assert (status["instances"], status["unread"], status["mode"]) == (2, 1, "local")
+    snapshot = (await hub.request("GET", "/api/v1/snapshot")).json()
+    assert [each["body"] for each in snapshot["recent"] if each["topic"] == "build.linux"] == ["red"]
+
+
+async def test_a_rename_over_http_keeps_the_queue(hub: Live) -> None:
+    await send(hub, "alice", "for you", sender="alice")
+    renamed = await hub.request("POST", "/api/v1/instances/alice/rename", {"name": "alicia"})
+    assert renamed.json() == {"name": "alicia"}
+    assert await unread(hub, "alicia") == ["for you"]
+    assert await unread(hub, "alice") == ["for you"], "the old name leads to her for two hours"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "code"),
+    [
+        ("POST", "/messages", {"to": "alice", "body": "x"}, 400, "bad_value"),
+        ("POST", "/messages", {"as": "bob", "to": "alice"}, 400, "bad_frame"),
+        ("POST", "/messages", {"as": "bob", "to": "a b", "body": "x"}, 400, "bad_name"),
+        ("POST", "/messages", {"as": "b!b", "to": "alice", "body": "x"}, 400, "bad_name"),
+        ("POST", "/messages", {"as": "bob", "to": "alice", "body": "x" * (2**20 + 1)}, 413, "too_large"),
+        ("POST", "/messages", {"as": "bob", "to": "alice", "body": "x" * (9 * 2**20)}, 413, "too_large"),
+        ("GET", "/messages?limit=0", None, 400, "bad_value"),
+        ("GET", "/messages?unread=1", None, 400, "bad_value"),
+        ("GET", "/messages?as=bob&unread=1&wait=soon", None, 400, "bad_value"),
+        ("GET", "/messages?with=nobody", None, 404, "unknown_instance"),
+        ("GET", "/messages/nothing", None, 404, "unknown_message"),
+        ("POST", "/instances", {"name": "all"}, 400, "bad_name"),
+        ("POST", "/instances/nobody/rename", {"name": "x"}, 404, "unknown_instance"),
+        ("DELETE", "/subscriptions?as=bob", None, 400, "bad_value"),
+        ("DELETE", "/tokens/none", None, 404, "not_found"),
+    ],
+)
+async def test_bad_requests_get_a_typed_error(
+    hub: Live, method: str, path: str, body: Any, status: int, code: str
+) -> None:
+    answer = await hub.request(method, "/api/v1" + path, body)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert answer.json()["message"]
+
+
+@pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"\xff\xfe", b"[" * 100_000])
+async def test_a_body_that_is_not_json_gets_a_typed_error(hub: Live, raw: bytes) -> None:
+    answer = await hub.request("POST", "/api/v1/messages", content=raw)
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_frame")
+
+
+@pytest.mark.parametrize("path", ["/messages", "/instances", "/topics", "/status", "/snapshot", "/events", "/tokens"])
+async def test_nothing_is_told_without_a_token(hub: Live, path: str) -> None:
+    async with httpx2.AsyncClient(base_url=hub.http, trust_env=False) as client:
+        answer = await client.get("/api/v1" + path)
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+        assert (await client.get("/metrics")).status_code == 401
+        assert (await client.get("/healthz")).text == "ok\n"
+        assert (await client.get("/readyz")).text == "ready\n"
+
+
+async def test_a_token_for_a_name_acts_for_that_name_only(hub: Live) -> None:
+    made = await hub.request("POST", "/api/v1/tokens", {"scopes": ["publish"], "name": "bob", "note": "for a script"})
+    token = made.json()["token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    own = await hub.request("POST", "/api/v1/messages", {"to": "alice", "body": "as myself"}, headers=headers)
+    assert own.status_code == 201
+    for body, path in (({"as": "alice", "to": "bob", "body": "x"}, "/messages"), ({"name": "eve"}, "/instances")):
+        refused = await hub.request("POST", "/api/v1" + path, body, headers=headers)
+        assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+    listed = (await hub.request("GET", "/api/v1/tokens")).json()["tokens"]
+    assert [(each["name"], each["scopes"]) for each in listed] == [("bob", ["publish"])]
+    assert token not in json.dumps(listed)
+    await hub.request("DELETE", f"/api/v1/tokens/{listed[0]['id']}")
+    gone = await hub.request("POST", "/api/v1/messages", {"to": "alice", "body": "x"}, headers=headers)
+    assert gone.status_code == 401
+
+
+async def test_a_rotated_token_holds_at_once_and_the_old_one_no_longer(hub: Live) -> None:
+    fresh = (await hub.request("POST", "/api/v1/tokens/rotate")).json()["token"]
+    assert (await hub.request("GET", "/api/v1/status")).status_code == 401
+    hub.token = fresh
+    assert (await hub.request("GET", "/api/v1/status")).status_code == 200
+
+
+async def test_metrics_count_what_happened(hub: Live) -> None:
+    await send(hub, "alice", "x")
+    text = (await hub.request("GET", "/metrics")).text
+    assert "hubbub_messages_published_total 1.0" in text
+    assert "hubbub_ready 1.0" in text
+
+
+class Stream:
+    """Server-sent events, one at a time."""
+
+    def __init__(self, answer: httpx2.Response) -> None:
+        self._lines = answer.aiter_lines()
+
+    async def event(self) -> dict[str, Any]:
+        fields: dict[str, str] = {}
+        async with asyncio.timeout(BOUND):
+            async for line in self._lines:
+                if line == "" and fields:
+                    return {**json.loads(fields["data"]), "event": fields.get("event"), "event_id": fields.get("id")}
+                if line and not line.startswith(":"):
+                    key, _, value = line.partition(": ")
+                    fields[key] = value
+        raise AssertionError("the stream ended")
+
+
+async def test_events_stream_what_an_instance_hears_and_resume_from_an_offset(hub: Live) -> None:
+    first = await send(hub, "alice", "one")
+    headers = {"Authorization": f"Bearer {hub.token}"}
+    async with httpx2.AsyncClient(base_url=hub.http, headers=headers, trust_env=False) as client:
+        async with client.stream("GET", "/api/v1/events?as=alice&after=0") as answer:
+            assert answer.headers["content-type"].startswith("text/event-stream")
+            events = Stream(answer)
+            assert (await events.event())["body"] == "one"
+            await send(hub, "alice", "two")
+            event = await events.event()
+            assert (event["event"], event["body"], event["event_id"]) == ("message", "two", str(event["offset"]))
+        resumed = {"Last-Event-ID": str(first["offset"])}
+        async with client.stream("GET", "/api/v1/events?as=alice", headers=resumed) as answer:
+            assert (await Stream(answer).event())["body"] == "two"
+
+
+async def test_events_without_a_name_stream_everything_that_comes(hub: Live) -> None:
+    await send(hub, "alice", "before")
+    headers = {"Authorization": f"Bearer {hub.token}"}
+    async with httpx2.AsyncClient(base_url=hub.http, headers=headers, trust_env=False) as client:
+        async with client.stream("GET", "/api/v1/events") as answer:
+            events = Stream(answer)
+            await send(hub, "carol", "after", sender="dave")
+            assert [(await events.event())["topic"] for _ in range(2)] == ["$instance.registered", "inbox.carol"]
+
+
+async def test_a_page_of_another_site_is_refused(hub: Live) -> None:
+    answer = await hub.request("GET", "/api/v1/status", headers={"Origin": "https://evil.example"})
+    assert (answer.status_code, answer.json()["code"]) == (403, "origin_refused")
+    answer = await hub.request("GET", "/api/v1/status", headers={"Host": "evil.example"})
+    assert (answer.status_code, answer.json()["code"]) == (421, "host_refused")
