@@ -7,9 +7,10 @@ import os
 import signal
 import socket
 import sys
+import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from itertools import count
 from typing import Any
 
@@ -206,11 +207,26 @@ def _say_what_was_found(history: History) -> None:
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, which says goodbye to every session before it closes their connections."""
+    """uvicorn's server, which says goodbye to every session before it closes their connections.
+
+    A signal ends it and is done with: uvicorn would raise it again, and a hub that was stopped would look killed.
+    """
 
     def __init__(self, config: ServerConfig, app: App) -> None:
         super().__init__(config)
         self._app = app
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {each: signal.signal(each, self.handle_exit) for each in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for each, handler in before.items():
+                signal.signal(each, handler)
 
     def stop(self) -> None:
         """End as on SIGTERM."""
@@ -253,7 +269,9 @@ async def run(settings: Settings, ready: Any = None) -> int:
     async with build(settings) as app:
         sock = listen(settings)
         port = sock.getsockname()[1]
-        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        # Every interface is an address to listen on, not one to call: this machine's programs call loopback.
+        host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
+        host = f"[{host}]" if ":" in host else host
         app.url = f"{'wss' if app.mode == 'tls' else 'ws'}://{host}:{port}/ws"
         config = ServerConfig(
             app.asgi,
@@ -273,7 +291,7 @@ async def run(settings: Settings, ready: Any = None) -> int:
         app.stop = server.stop
         await app.node.start(server.stop)
         app.node.watch("tokens", app.look_after_tokens())
-        write_hub_json(settings.paths, url=app.url, mode=app.mode)
+        write_hub_json(settings.paths, url=app.url, mode=app.mode, tls_cert=settings.tls_cert)
         logger.info("listening", url=app.url, mode=app.mode, home=str(settings.home))
         if ready is not None:
             ready(app)

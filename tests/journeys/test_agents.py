@@ -1,0 +1,131 @@
+"""Agents with the real MCP client, as processes: started all at once, killed at any moment, hub and all."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.journeys.processes import BOUND, Agent, HubProcess, hub_process, run
+
+TWENTY = 20
+
+
+@pytest.mark.timeout(180)
+async def test_bob_s_send_comes_out_of_alice_s_pending_wait(tmp_path: Path) -> None:
+    with hub_process(tmp_path / "home") as hub:
+        alice, bob = await Agent.start(hub.home, "alice"), await Agent.start(hub.home, "bob")
+        try:
+            await alice.tool("check")
+            waiting = alice.ask("tools/call", {"name": "wait", "arguments": {"timeout": BOUND}})
+            sent = await bob.tool("send", to="alice", body="the build is green")
+            result = await alice.answer(waiting)
+            messages = result["structuredContent"]["messages"]
+            assert [(each["from"], each["body"]) for each in messages] == [("bob", "the build is green")]
+            await bob.tool("send", to="alice", body="and now?")
+            await until(lambda: state_of(hub, sent["id"]) == "read")
+        finally:
+            await asyncio.gather(alice.kill(), bob.kill())
+
+
+def state_of(hub: HubProcess, message_id: str) -> str:
+    shown = json.loads(run(hub.home, "status", message_id, "--json").stdout)
+    return str(shown["ladder"][0]["state"])
+
+
+async def until(true: Any) -> None:
+    async with asyncio.timeout(BOUND):
+        while not await asyncio.to_thread(true):
+            pass
+
+
+@pytest.mark.timeout(240)
+async def test_twenty_agents_started_at_once_have_one_hub_and_it_outlives_them(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    own_group: dict[str, Any] = {} if sys.platform == "win32" else {"start_new_session": True}
+    agents = await asyncio.gather(*(Agent.start(home, f"agent-{number}", **own_group) for number in range(TWENTY)))
+    try:
+        await asyncio.gather(*(agent.tool("check") for agent in agents))
+        rows = json.loads(run(home, "ls", "--json").stdout)["instances"]
+        assert {row["name"] for row in rows if row["online"]} == {f"agent-{number}" for number in range(TWENTY)}
+        hub = json.loads((home / "hub.json").read_text())["pid"]
+        started = [line for line in (home / "logs" / "hub.log").read_text().splitlines() if "listening" in line]
+        assert len(started) == 1, "more than one hub was started"
+        # Whichever of them started it: kill all, with all they have started in their own groups.
+        for agent in agents:
+            if sys.platform == "win32":
+                agent.process.kill()
+            else:
+                os.killpg(agent.process.pid, signal.SIGKILL)
+        await asyncio.gather(*(agent.kill() for agent in agents))
+        status = json.loads(run(home, "status", "--json").stdout)
+        assert status["pid"] == hub
+        await until(lambda: json.loads(run(home, "status", "--json").stdout)["online"] == 0)
+    finally:
+        await asyncio.gather(*(agent.kill() for agent in agents))
+        run(home, "stop", code=None)
+
+
+class Model:
+    """What reached the model: each message in a reply that left the agent whole."""
+
+    def __init__(self) -> None:
+        self.seen: dict[str, int] = {}
+
+    def take(self, told: dict[str, Any]) -> int:
+        for message in told["messages"]:
+            self.seen[message["body"]] = self.seen.get(message["body"], 0) + 1
+        return len(told["messages"])
+
+
+async def killed_agents(hub: HubProcess, rounds: int, seed: int) -> tuple[int, int, int]:
+    """Kill alice's agent at a random moment around a check, `rounds` times; (sent, lost, seen twice)."""
+    chance = random.Random(seed)
+    model, sent = Model(), 0
+    for turn in range(rounds):
+        alice = await Agent.start(hub.home, "alice")
+        try:
+            if chance.random() < 0.5:
+                await alice.tool("check")  # connected before anything comes, so that it is pushed
+            for number in range(chance.randrange(1, 4)):
+                run(hub.home, "send", "--as", "bob", "alice", f"{turn}.{number}")
+                sent += 1
+            asked = alice.ask("tools/call", {"name": "check", "arguments": {}})
+            killing = asyncio.get_running_loop().call_later(chance.uniform(0, 0.03), alice.process.kill)
+            with suppress(EOFError, ConnectionError):
+                model.take((await alice.answer(asked))["structuredContent"])
+            killing.cancel()
+        finally:
+            await alice.kill()
+    last = await Agent.start(hub.home, "alice")
+    try:
+        while model.take(await last.tool("check")):
+            pass
+    finally:
+        await last.kill()
+    return sent, sent - len(model.seen), sum(1 for times in model.seen.values() if times > 1)
+
+
+@pytest.mark.timeout(240)
+async def test_an_agent_killed_between_push_tool_and_read_loses_nothing(tmp_path: Path) -> None:
+    with hub_process(tmp_path / "home") as hub:
+        sent, lost, _ = await killed_agents(hub, rounds=5, seed=7)
+        assert sent >= 5
+        assert lost == 0
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+async def test_fifty_killed_agents_lose_nothing(tmp_path: Path) -> None:
+    with hub_process(tmp_path / "home") as hub:
+        sent, lost, again = await killed_agents(hub, rounds=50, seed=random.randrange(2**32))
+        print(f"\n50 kills: {sent} sent, {lost} lost, {again} delivered again because their read was not confirmed")
+        assert lost == 0
