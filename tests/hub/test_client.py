@@ -1,0 +1,664 @@
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from websockets.utils import accept_key
+
+from hub import errors, frames, wire
+from hub.client import Client, connect
+from hub.errors import (
+    BadValue,
+    Forbidden,
+    InboxFull,
+    NameTaken,
+    ShuttingDown,
+    StorageFailed,
+    TakenOver,
+    TooLarge,
+    Unauthorized,
+    Unavailable,
+    UnknownMessage,
+    Unreachable,
+)
+from hub.reconnect import Backoff, from_close, from_http, lasting, typed
+from tests.hub.scripted_hub import BOUND, TOKEN, ScriptedHub, scripted_hub
+
+
+async def at_once(_: float) -> None:
+    await asyncio.sleep(0)
+
+
+@pytest.fixture
+async def hub() -> AsyncIterator[ScriptedHub]:
+    async with scripted_hub() as hub:
+        yield hub
+
+
+def client(hub: ScriptedHub, name: str | None = "alice", **settings: Any) -> Client:
+    return connect(hub.url, TOKEN, name, sleep=at_once, **settings)
+
+
+async def take(alice: Client, count: int) -> list[str]:
+    async with asyncio.timeout(BOUND):
+        bodies: list[str] = []
+        async for message in alice:
+            bodies.append(message.body)
+            if len(bodies) == count:
+                break
+        return bodies
+
+
+class States:
+    """Notes each state, and waits for one."""
+
+    def __init__(self) -> None:
+        self.all: list[str] = []
+        self.errors: list[Exception | None] = []
+        self._changed = asyncio.Event()
+
+    def __call__(self, state: str, error: Exception | None) -> None:
+        self.all.append(state)
+        self.errors.append(error)
+        self._changed.set()
+
+    async def reach(self, state: str, times: int = 1) -> None:
+        async with asyncio.timeout(BOUND):
+            while self.all.count(state) < times:
+                self._changed.clear()
+                await self._changed.wait()
+
+
+# What is decided without a socket
+
+
+@given(st.lists(st.floats(0, 1, exclude_max=True), min_size=1, max_size=30))
+def test_waits_grow_exponentially_with_full_jitter_up_to_the_cap(draws: list[float]) -> None:
+    numbers = iter(draws)
+    backoff = Backoff(lambda: next(numbers), first=0.1, cap=5.0)
+    for attempt, draw in enumerate(draws):
+        assert backoff.next() == pytest.approx(draw * min(5.0, 0.1 * 2**attempt))
+
+
+def test_a_good_connection_makes_the_waits_short_again() -> None:
+    backoff = Backoff(lambda: 1.0, first=0.1, cap=5.0)
+    assert [round(backoff.next(), 1) for _ in range(8)] == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
+    backoff.reset()
+    assert backoff.next() == 0.1
+
+
+@pytest.mark.parametrize("kind", errors.tree())
+def test_an_error_frame_becomes_the_class_that_the_hub_raised(kind: type[errors.HubbubError]) -> None:
+    why = typed(kind.code, "what happened", "what helps")
+    assert type(why) is kind
+    assert (why.message, why.hint) == ("what happened", "what helps")
+
+
+def test_a_code_of_a_newer_hub_keeps_its_text() -> None:
+    assert typed("of_tomorrow", "something new", None).message == "something new"
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "final"),
+    [
+        (None, Unavailable, False),
+        (1000, Unavailable, False),
+        (1001, Unavailable, False),
+        (1006, Unavailable, False),
+        (1009, Unavailable, False),
+        (4002, ShuttingDown, False),
+        (4012, errors.SlowReader, False),
+        (4499, errors.HubbubError, False),
+        (4511, Unauthorized, True),
+        (4513, NameTaken, True),
+        (4514, TakenOver, True),
+        (4999, errors.HubbubError, True),
+    ],
+)
+def test_a_close_code_says_what_happened_and_whether_to_try_again(
+    code: int | None, kind: type[errors.HubbubError], final: bool
+) -> None:
+    why = from_close(code, "")
+    assert type(why) is kind
+    assert lasting(why, code if code is not None else 1006) is final
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "final"),
+    [
+        (401, b'{"code":"unauthorized","message":"no token","hint":null}', Unauthorized, True),
+        (401, b"no json", Unauthorized, True),
+        (403, b'{"code":"origin_refused","message":"no","hint":null}', errors.OriginRefused, True),
+        (421, b"", errors.HostRefused, True),
+        (429, b"", errors.TooMany, False),
+        (503, b"", Unavailable, False),
+        (404, b"<html>", Unreachable, False),
+        (200, b"\xff", Unreachable, False),
+    ],
+)
+def test_a_refused_handshake_is_a_typed_error(
+    status: int, body: bytes, kind: type[errors.HubbubError], final: bool
+) -> None:
+    why = from_http(status, body)
+    assert type(why) is kind
+    assert lasting(why) is final
+
+
+# The first connection
+
+
+async def test_a_hub_that_is_not_there_is_unreachable_with_the_command_that_helps() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"ws://127.0.0.1:{taken.getsockname()[1]}/ws"
+        with pytest.raises(Unreachable, match="hubbub start") as caught:
+            await connect(url, TOKEN, "alice").start()
+    assert url in caught.value.message
+
+
+async def test_what_is_not_a_hub_is_said_to_be_none() -> None:
+    async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mail.example ESMTP\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(greet, "127.0.0.1", 0)
+    async with server:
+        with pytest.raises(Unreachable, match="not a Hubbub hub"):
+            await connect(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/ws", TOKEN, "alice").start()
+
+
+async def test_a_wrong_token_is_unauthorized_on_the_first_connection(hub: ScriptedHub) -> None:
+    with pytest.raises(Unauthorized, match="does not hold"):
+        await connect(hub.url, "hub_wrong", "alice").start()
+
+
+async def test_an_address_that_is_none_is_said_to_be_none() -> None:
+    with pytest.raises(BadValue, match="not a hub's URL"):
+        await connect("nonsense", TOKEN, "alice").start()
+
+
+async def test_a_taken_name_is_refused_with_the_suggestion(hub: ScriptedHub) -> None:
+    async with client(hub):
+        with pytest.raises(NameTaken, match="alice-2 is free"):
+            await client(hub).start()
+
+
+async def test_the_token_goes_into_the_header_and_not_into_a_frame(hub: ScriptedHub) -> None:
+    async with client(hub):
+        (hello,) = hub.heard(frames.Hello)
+    assert hello.token is None
+
+
+async def test_a_redirect_is_not_followed() -> None:
+    async def redirect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 307 Go\r\nLocation: ws://127.0.0.1:1/ws\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(redirect, "127.0.0.1", 0)
+    async with server:
+        with pytest.raises(Unreachable, match="HTTP 307"):
+            await connect(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/ws", TOKEN, "alice").start()
+
+
+async def test_a_proxy_of_the_environment_is_never_used(hub: ScriptedHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "socks_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    async with client(hub) as alice:
+        assert alice.state == "online"
+
+
+# Messages
+
+
+async def test_messages_come_in_order_and_are_confirmed_as_they_are_consumed(hub: ScriptedHub) -> None:
+    async with client(hub, credit=3) as alice:
+        for number in range(10):
+            await hub.tell("alice", f"m{number}")
+        assert await take(alice, 10) == [f"m{number}" for number in range(10)]
+        await hub.until(lambda: any(frame.offset >= 9 for frame in hub.heard(frames.Received)))
+    assert hub.most_outstanding <= 3
+
+
+async def test_what_is_not_consumed_is_not_sent_beyond_the_credit(hub: ScriptedHub) -> None:
+    for number in range(20):
+        await hub.tell("alice", f"m{number}")
+    async with client(hub, credit=5) as alice:
+        await hub.until(lambda: hub.pushed == 5)
+        await alice.instances()  # the hub has had time to send more, had it meant to
+        assert hub.pushed == 5
+        assert await take(alice, 20) == [f"m{number}" for number in range(20)]
+
+
+async def test_a_gap_is_in_its_place_among_the_events(hub: ScriptedHub) -> None:
+    async with client(hub) as alice:
+        await hub.tell("alice", "before")
+        await hub.until(lambda: hub.pushed == 1)
+        await hub.say("alice", frames.Gap(from_=2, to=9))
+        hub.log.extend(hub.log[:1] * 8)  # offsets 2 to 9 are taken
+        for line in hub.lines:
+            line.position = 9
+        await hub.tell("alice", "after")
+        seen = []
+        async with asyncio.timeout(BOUND):
+            async for event in alice.events():
+                seen.append(event)
+                if isinstance(event, frames.Message) and event.body == "after":
+                    break
+        kinds = [type(event).__name__ for event in seen]
+        assert kinds == ["Welcome", "Message", "Gap", "Message"]
+        assert alice.gaps == 1
+
+
+async def test_how_far_another_session_has_read_is_an_event(hub: ScriptedHub) -> None:
+    async with client(hub) as alice:
+        await hub.say("alice", frames.Read(offset=7))
+        async with asyncio.timeout(BOUND):
+            async for event in alice.events():
+                if isinstance(event, frames.Read):
+                    assert event.offset == 7
+                    break
+
+
+async def test_a_frame_that_only_a_newer_hub_knows_is_passed_over(hub: ScriptedHub) -> None:
+    async with client(hub) as alice:
+        await hub.say("alice", b'{"type":"of_tomorrow","offset":1}')
+        await hub.tell("alice", "after it")
+        assert await take(alice, 1) == ["after it"]
+        assert alice.state == "online"
+
+
+async def test_iterating_ends_when_the_client_is_closed(hub: ScriptedHub) -> None:
+    alice = await client(hub).start()
+    rest = asyncio.create_task(take(alice, 1))
+    await asyncio.sleep(0)
+    await alice.close()
+    async with asyncio.timeout(BOUND):
+        assert await rest == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param("x", id="one byte"),
+        pytest.param("é" * 2**19, id="1 MiB of UTF-8"),
+        pytest.param("\x01" * 2**20, id="1 MiB that JSON writes as six"),
+        pytest.param("a\u2028b\ud7ff\U0010ffff\x00", id="odd characters"),
+    ],
+)
+async def test_a_body_arrives_whole(hub: ScriptedHub, body: str) -> None:
+    async with client(hub) as alice, client(hub, "bob") as bob:
+        await bob.publish("alice", body)
+        async with asyncio.timeout(BOUND):
+            async for message in alice:
+                assert message.body == body
+                break
+
+
+# Requests
+
+
+async def test_a_publish_resolves_with_the_offset_and_always_has_an_id(hub: ScriptedHub) -> None:
+    async with client(hub) as alice:
+        published = await alice.publish("nobody", "hi", thread="t", reply_to="r", ttl=60)
+    (said,) = hub.heard(frames.Publish)
+    assert (published.offset, published.id, said.thread, said.reply_to, said.ttl) == (1, said.id, "t", "r", 60)
+    assert said.id.count("-") == 4
+    assert not published.to[0].known
+
+
+async def test_the_hubs_refusal_of_a_publish_is_its_typed_error(hub: ScriptedHub) -> None:
+    hub.refuse["publish"] = InboxFull("alice's inbox is full.", "Wait.")
+    async with client(hub, "bob") as bob:
+        with pytest.raises(InboxFull, match="inbox is full"):
+            await bob.publish("alice", "hi")
+
+
+async def test_a_message_over_the_limit_is_not_even_sent(hub: ScriptedHub) -> None:
+    hub.max_body = 10
+    async with client(hub) as alice:
+        await alice.publish("bob", "0123456789")
+        with pytest.raises(TooLarge, match="11 bytes"):
+            await alice.publish("bob", "01234567890")
+    assert len(hub.heard(frames.Publish)) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "data"), [("\ud800", None), ("hi", object()), ("hi", {1.5: object()})], ids=["surrogate", "object", "key"]
+)
+async def test_what_json_cannot_say_is_a_typed_error_and_breaks_nothing(hub: ScriptedHub, body: str, data: Any) -> None:
+    async with client(hub) as alice:
+        with pytest.raises(BadValue, match="JSON"):
+            await alice.publish("bob", body, data)
+        assert (await alice.publish("bob", "still here")).offset == 1
+
+
+async def test_every_request_has_its_answer(hub: ScriptedHub) -> None:
+    async with client(hub) as alice:
+        published = await alice.publish("bob", "find me")
+        await alice.publish("bob", "and me")
+        assert await alice.subscribe("build.*") == ["build.*"]
+        assert await alice.subscribe("deploy") == ["build.*", "deploy"]
+        assert await alice.subscriptions() == ["build.*", "deploy"]
+        assert await alice.unsubscribe("deploy") == ["build.*"]
+        assert [each["name"] for each in await alice.instances()] == ["alice"]
+        page = await alice.history(search="find", limit=1)
+        assert [message.body for message in page.messages] == ["find me"]
+        assert not page.more
+        assert (await alice.history(limit=1)).more
+        assert (await alice.status())["head"] == 2
+        where = await alice.whereabouts(published.id)
+        assert (where.message.body, where.ladder[0].state) == ("find me", "received")
+        with pytest.raises(UnknownMessage):
+            await alice.whereabouts("nothing")
+        await alice.read(2)
+    assert hub.people["alice"].read == 2
+
+
+async def test_a_hub_that_never_answers_is_given_up_at_the_limit(hub: ScriptedHub) -> None:
+    hub.swallow.add("publish")
+    async with client(hub, limit=0.05) as alice:
+        with pytest.raises(Unreachable, match="its id is the-id"):
+            await alice.publish("bob", "hi", id="the-id")
+
+
+async def test_an_answer_that_does_not_fit_the_request_is_an_error_and_not_a_hang(hub: ScriptedHub) -> None:
+    hub.swallow.add("publish")
+    async with client(hub) as alice:
+        publishing = asyncio.create_task(alice.publish("bob", "hi"))
+        (said,) = await hub.saw(frames.Publish)
+        await hub.say("alice", frames.Reply(ref=said.ref))
+        with pytest.raises(errors.BadFrame):
+            await publishing
+
+
+# Breaks
+
+
+async def test_after_a_break_the_client_resumes_and_nothing_is_lost_or_doubled(hub: ScriptedHub) -> None:
+    states = States()
+    async with client(hub, on_state=states) as alice:
+        await hub.tell("alice", "one")
+        assert await take(alice, 1) == ["one"]
+        await hub.drop("alice")
+        await hub.tell("alice", "two")
+        assert await take(alice, 1) == ["two"]
+        first, second = hub.heard(frames.Hello)
+        assert (first.resume, first.session) == (None, None)
+        assert (second.resume, second.epoch, second.session) == (1, "epoch-1", "secret-1")
+    assert states.all == ["connecting", "online", "offline", "connecting", "online", "closed"]
+
+
+async def test_messages_that_were_here_before_are_dropped_and_free_their_credit(hub: ScriptedHub) -> None:
+    states = States()
+    async with client(hub, credit=2, on_state=states) as alice:
+        for body in ("one", "two"):
+            await hub.tell("alice", body)
+        assert await take(alice, 2) == ["one", "two"]
+        hub.forgets_resume = True  # so it begins after what was read: with "one"
+        await hub.drop("alice")
+        await states.reach("online", 2)
+        for body in ("three", "four", "five"):
+            await hub.tell("alice", body)
+        assert await take(alice, 3) == ["three", "four", "five"]
+        assert hub.pushed == 7
+
+
+async def test_a_publish_cut_off_before_its_answer_is_sent_again_and_stored_once(hub: ScriptedHub) -> None:
+    async with client(hub, "bob") as bob:
+        hub.swallow.add("publish")
+        publishing = asyncio.create_task(bob.publish("alice", "once"))
+        (said,) = await hub.saw(frames.Publish)
+        hub._commit("bob", said)  # it was stored; only the answer was lost
+        hub.swallow.clear()
+        await hub.drop("bob")
+        async with asyncio.timeout(BOUND):
+            published = await publishing
+    assert (published.id, published.offset) == (said.id, 1)
+    assert [message.body for message in hub.log] == ["once"]
+    assert len(hub.heard(frames.Publish)) == 2
+
+
+async def test_publishes_made_while_offline_go_out_in_order(hub: ScriptedHub) -> None:
+    states = States()
+    async with client(hub, "bob", on_state=states) as bob:
+        await hub.stop()
+        await states.reach("offline")
+        publishing = [asyncio.create_task(bob.publish("alice", f"m{number}")) for number in range(5)]
+        await asyncio.sleep(0)
+        await hub.start()
+        async with asyncio.timeout(BOUND):
+            offsets = [(await each).offset for each in publishing]
+    assert offsets == [1, 2, 3, 4, 5]
+    assert [message.body for message in hub.log] == [f"m{number}" for number in range(5)]
+
+
+async def test_what_a_hub_that_goes_away_refuses_is_asked_of_the_next(hub: ScriptedHub) -> None:
+    async with client(hub, "bob") as bob:
+        hub.refuse["publish"] = ShuttingDown("Going away.")
+        publishing = asyncio.create_task(bob.publish("alice", "hi"))
+        await hub.saw(frames.Publish)
+        await asyncio.sleep(0)
+        hub.refuse.clear()
+        await hub.drop("bob", code=4002)
+        async with asyncio.timeout(BOUND):
+            assert (await publishing).offset == 1
+
+
+async def test_a_failed_write_is_said_and_not_retried_in_secret(hub: ScriptedHub) -> None:
+    hub.refuse["publish"] = StorageFailed("The disk is full.")
+    async with client(hub, "bob") as bob:
+        with pytest.raises(StorageFailed):
+            await bob.publish("alice", "hi")
+
+
+@pytest.mark.parametrize(
+    "why", [Unauthorized("The token was replaced."), TakenOver("Somebody took the name."), Forbidden("No.")]
+)
+async def test_where_trying_again_cannot_help_everybody_who_waits_is_told(
+    hub: ScriptedHub, why: errors.HubbubError
+) -> None:
+    states = States()
+    hub.swallow.add("publish")
+    async with client(hub, on_state=states) as alice:
+        waiting = [asyncio.create_task(alice.publish("bob", "hi")), asyncio.create_task(take(alice, 1))]
+        await hub.saw(frames.Publish)
+        await hub.drop("alice", error=why)
+        async with asyncio.timeout(BOUND):
+            for each in waiting:
+                with pytest.raises(type(why), match=why.message):
+                    await each
+        assert alice.state == "closed"
+        with pytest.raises(type(why)):
+            await alice.instances()
+    assert len(hub.heard(frames.Hello)) == 1
+
+
+async def test_a_token_that_no_longer_holds_ends_the_reconnecting(hub: ScriptedHub) -> None:
+    states = States()
+    async with client(hub, on_state=states) as alice:
+        hub.turn_away = Unauthorized("The token was replaced.", "hubbub doctor")
+        await hub.drop("alice")
+        await states.reach("closed")
+        with pytest.raises(Unauthorized):
+            await alice.instances()
+
+
+async def test_a_hub_that_is_busy_is_asked_until_it_is_not(hub: ScriptedHub) -> None:
+    states = States()
+    async with client(hub, on_state=states):
+        hub.turn_away = Unavailable("Not now.")
+        await hub.drop("alice")
+        await states.reach("offline", 3)
+        hub.turn_away = None
+        await states.reach("online", 2)
+
+
+async def test_the_wait_before_reconnecting_is_drawn_from_the_jitter(hub: ScriptedHub) -> None:
+    waits: list[float] = []
+
+    async def note(seconds: float) -> None:
+        waits.append(seconds)
+        await asyncio.sleep(0)
+
+    states = States()
+    draws = random.Random(1)
+    async with connect(hub.url, TOKEN, "alice", on_state=states, sleep=note, random=draws.random):
+        hub.turn_away = Unavailable("Not now.")
+        await hub.drop("alice")
+        await states.reach("offline", 9)
+    again = random.Random(1)
+    for attempt, waited in enumerate(waits):
+        assert waited == pytest.approx(again.random() * min(5.0, 0.1 * 2**attempt))
+
+
+async def test_another_database_starts_a_new_numbering(hub: ScriptedHub) -> None:
+    states = States()
+    async with client(hub, on_state=states) as alice:
+        for body in ("one", "two", "three"):
+            await hub.tell("alice", body)
+        assert await take(alice, 3) == ["one", "two", "three"]
+        hub.swallow.add("read")
+        reading = asyncio.create_task(alice.read(3))
+        await hub.saw(frames.Read)
+        await hub.another_database()
+        hub.swallow.clear()
+        await hub.drop("alice")
+        with pytest.raises(Unavailable, match="another database"):
+            await reading
+        await hub.tell("alice", "first of the new")
+        assert await take(alice, 1) == ["first of the new"]
+        assert alice.last == 1
+    assert hub.people["alice"].read == 0
+
+
+async def test_after_a_rename_it_reconnects_under_the_new_name(hub: ScriptedHub) -> None:
+    async with client(hub) as alice:
+        assert await alice.rename("Alicia") == "Alicia"
+        states = States()
+        alice._on_state = states
+        await hub.drop("Alicia")
+        await states.reach("online")
+        assert [hello.name for hello in hub.heard(frames.Hello)] == ["alice", "Alicia"]
+
+
+async def test_a_rename_whose_answer_was_lost_is_seen_in_the_welcome(hub: ScriptedHub) -> None:
+    async with client(hub) as alice:
+        hub.swallow.add("rename")
+        renaming = asyncio.create_task(alice.rename("Alicia"))
+        await hub.saw(frames.Rename)
+        person = hub.people["alice"]
+        person.name = "Alicia"  # it was done, and the old name forwards
+        await hub.drop("Alicia")
+        async with asyncio.timeout(BOUND):
+            assert await renaming == "Alicia"
+        assert alice.name == "Alicia"
+
+
+async def test_taking_over_is_done_once_and_not_at_each_reconnect(hub: ScriptedHub) -> None:
+    states = States()
+    async with client(hub, take_over=True, on_state=states):
+        await hub.drop("alice")
+        await states.reach("online", 2)
+    assert [hello.take_over for hello in hub.heard(frames.Hello)] == [True, False]
+
+
+async def test_the_place_of_the_hub_is_asked_for_before_each_attempt(hub: ScriptedHub) -> None:
+    asked = 0
+
+    async def locate() -> tuple[str, str]:
+        nonlocal asked
+        asked += 1
+        if asked == 2:
+            raise Unreachable("Not found just now.")
+        return hub.url, TOKEN
+
+    states = States()
+    async with connect("ws://127.0.0.1:1/ws", None, "alice", locate=locate, on_state=states, sleep=at_once):
+        await hub.drop("alice")
+        await states.reach("online", 2)
+    assert asked == 3
+
+
+async def test_a_background_read_is_said_again_after_a_break(hub: ScriptedHub) -> None:
+    async with client(hub) as alice:
+        await hub.tell("alice", "one")
+        await take(alice, 1)
+        hub.swallow.add("read")
+        await alice.read(1, wait=False)
+        await hub.saw(frames.Read)
+        hub.swallow.clear()
+        await hub.drop("alice")
+        await hub.until(lambda: hub.people["alice"].read == 1)
+
+
+async def test_a_later_background_read_stands_for_the_earlier_ones(hub: ScriptedHub) -> None:
+    async with client(hub) as alice:
+        await hub.tell("alice", "one")
+        hub.swallow.add("read")
+        for offset in (1, 2, 3):
+            await alice.read(offset, wait=False)
+        await hub.saw(frames.Read)
+        assert len(alice._pending) == 1
+
+
+async def test_a_silent_peer_is_noticed_by_the_keepalive(hub: ScriptedHub) -> None:
+    states = States()
+    async with silent_after_welcome() as url:
+        alice = Client(url, TOKEN, "alice", keepalive=(0.05, 0.05), on_state=states)
+        await alice.start()
+        await states.reach("offline")
+        assert isinstance(states.errors[states.all.index("offline")], Unavailable)
+        await alice.close()
+
+
+@asynccontextmanager
+async def silent_after_welcome() -> AsyncIterator[str]:
+    """A hub that says welcome and then not a byte, not even a pong, as when its machine loses power."""
+    over = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = (await reader.readuntil(b"\r\n\r\n")).decode()
+        key = re.search(r"(?i)sec-websocket-key: (\S+)", request)
+        assert key
+        welcome = frames.Welcome(
+            name="alice",
+            session="secret",
+            epoch="epoch-1",
+            head=0,
+            floor=1,
+            read=0,
+            resumed=False,
+            unread=0,
+            credit=1,
+            max_body=1,
+            version="1",
+        )
+        text = wire.encode(welcome)
+        writer.write(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Protocol: hubbub.v1\r\nSec-WebSocket-Accept: "
+            + accept_key(key[1]).encode()
+            + b"\r\n\r\n\x81\x7e"
+            + len(text).to_bytes(2, "big")
+            + text
+        )
+        await over.wait()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/ws"
+    finally:
+        over.set()
+        server.close()
