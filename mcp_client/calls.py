@@ -1,0 +1,337 @@
+"""What the twelve tools do. Each says it as text and as structured content, both complete: some clients show a model
+only the one, some only the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from hub import wire
+from hub.client import new_id
+from hub.errors import BadValue, HubbubError
+from hub.frames import Gap, MessageJson, Published
+from hub.topic import ALL
+from mcp_client import framing, tools
+from mcp_client.delivery import check, piggyback, waiting
+from mcp_client.inbox import Item
+from mcp_client.link import Link
+from mcp_client.sharing import read_shared
+from mcp_client.shelf import Shelf
+
+SHOWN = 50  # names in one line
+
+
+class Result(NamedTuple):
+    """What a tool says. `error` marks it as failed."""
+
+    text: str
+    structured: dict[str, Any]
+    error: bool = False
+
+
+class Call(NamedTuple):
+    """One tool call under way: its claim on messages, and how to report progress."""
+
+    claim: Hashable
+    progress: waiting.Progress
+
+
+class Calls:
+    """The tools, over one `link`. Long bodies go to `shelf`; files are shared from below `folder`."""
+
+    def __init__(self, link: Link, shelf: Shelf, folder: Path) -> None:
+        self._link = link
+        self._shelf = shelf
+        self._folder = folder
+        self._by_name: dict[str, Callable[[Any, Call], Awaitable[Result]]] = {
+            "register": self._register,
+            "send": self._send,
+            "broadcast": self._broadcast,
+            "check": self._check,
+            "wait": self._wait,
+            "ask": self._ask,
+            "list_instances": self._list_instances,
+            "rename": self._rename,
+            "topics": self._topics,
+            "history": self._history,
+            "share_file": self._share_file,
+            "status": self._status,
+        }
+
+    async def __call__(self, name: str, arguments: dict[str, Any], call: Call) -> Result:
+        """Run a tool. What goes wrong in a way that a user can meet is a result too."""
+        try:
+            result = await self._run(name, arguments, call)
+        except HubbubError as why:
+            self._link.give_back(call.claim)
+            result = Result(str(why), {"error": {"code": why.code, "message": why.message, "hint": why.hint}}, True)
+        except BaseException:
+            self._link.give_back(call.claim)
+            raise
+        notice, self._link.notice = self._link.notice, None
+        unread = self._link.inbox.unread()
+        parts = [notice, result.text, piggyback.line(unread)]
+        structured = result.structured | ({"notice": notice} if notice else {}) | piggyback.fields(unread)
+        return Result("\n\n".join(part for part in parts if part), structured, result.error)
+
+    async def _run(self, name: str, arguments: dict[str, Any], call: Call) -> Result:
+        if name not in self._by_name:
+            raise BadValue(f"There is no tool {name}.", f"There are: {', '.join(self._by_name)}.")
+        return await self._by_name[name](tools.read_arguments(tools.TOOLS[name], arguments), call)
+
+    # Names
+
+    async def _register(self, asked: tools.Register, _: Call) -> Result:
+        before = self._link.name
+        name = await self._link.register(asked.name)
+        await self._link.settled()
+        text = f"You are {name}."
+        if name.lower() != before.lower():
+            text += f" Mail for {before} waits for whoever registers as {before}."
+        return Result(text, {"you": name})
+
+    async def _rename(self, asked: tools.Rename, _: Call) -> Result:
+        before = (await self._link.hub()).name
+        name = await self._link.rename(asked.new_name)
+        return Result(
+            f"You are {name} now. Messages to {before} are forwarded to you for two hours.",
+            {"you": name, "before": before},
+        )
+
+    # Sending
+
+    async def _publish(self, asked: tools.Send, message_id: str | None = None) -> Published:
+        hub = await self._link.hub()
+        return await hub.publish(
+            asked.to,
+            asked.body,
+            asked.data,
+            thread=asked.thread,
+            reply_to=asked.reply_to,
+            ttl=asked.ttl,
+            id=message_id,
+        )
+
+    async def _send(self, asked: tools.Send, _: Call) -> Result:
+        return self._sent(await self._publish(asked), asked.to)
+
+    async def _broadcast(self, asked: tools.Broadcast, _: Call) -> Result:
+        return self._sent(await self._publish(tools.Send(to=ALL, body=asked.body, data=asked.data)), ALL)
+
+    def _sent(self, published: Published, to: str) -> Result:
+        structured = {
+            "id": published.id,
+            "offset": published.offset,
+            "to": [_filled(recipient) for recipient in published.to],
+            "recipients": published.recipients,
+            "hint": published.hint,
+        }
+        return Result(f"{_whither(published, to)} Its id is {published.id}.", structured)
+
+    async def _share_file(self, asked: tools.ShareFile, _: Call) -> Result:
+        hub = await self._link.hub()
+        about = {"file": asked.path, "size": 0, "sha256": "0" * 64, "note": asked.note}
+        room = (hub.welcome.max_body if hub.welcome else 2**20) - wire.data_size(about) - 256
+        shared = read_shared(self._folder, asked.path, max(0, room))
+        data: dict[str, Any] = {"file": shared.file, "size": shared.size, "sha256": shared.sha256}
+        if asked.note is not None:
+            data["note"] = asked.note
+        sent = self._sent(await hub.publish(asked.to, shared.text, data), asked.to)
+        return Result(f"{shared.file} ({shared.size} bytes): {sent.text}", sent.structured | {"file": data})
+
+    # Receiving
+
+    async def _check(self, asked: tools.Check, call: Call) -> Result:
+        await self._ready()
+        return self._mail(check.take(self._link.inbox, call.claim, asked.limit), "No new messages.")
+
+    async def _wait(self, asked: tools.Wait, call: Call) -> Result:
+        await self._ready()
+        items = await waiting.for_news(self._link, call.claim, asked.timeout, call.progress)
+        return self._mail(items, f"Nothing came within {asked.timeout:g} s. Call wait again to go on waiting.")
+
+    async def _ask(self, asked: tools.Ask, call: Call) -> Result:
+        await self._link.hub()
+        question = new_id()
+        inbox = self._link.inbox
+        inbox.await_reply(question)
+        try:
+            published = await self._publish(tools.Send(to=asked.to, body=asked.body), question)
+            whither = _whither(published, asked.to)
+            if not any(recipient.online for recipient in published.to):
+                await call.progress(0.0, asked.timeout, f"{whither} Waiting all the same.")
+            reply = await waiting.for_reply(self._link, call.claim, question, asked.timeout, call.progress)
+        finally:
+            inbox.stop_awaiting(question)
+            self._link.bell.ring()
+        sent = self._sent(published, asked.to).structured
+        if reply is not None:
+            mail = self._mail([reply], "")
+            return Result(mail.text, mail.structured | {"answered": True, "question": sent})
+        text = (
+            f"No reply within {asked.timeout:g} s. {whither} A late reply comes like any message: call wait to go on "
+            f"waiting, or check later. The question's id is {question}; status says whether it was read."
+        )
+        if not inbox.credit():
+            text += " Your buffer is full, and the reply may be behind it: check reads it empty."
+        return Result(text, {"messages": [], "answered": False, "question": sent})
+
+    async def _ready(self) -> None:
+        """At the very start, wait for the connection and what it brings; later the buffer answers by itself."""
+        if not self._link.epoch:
+            await self._link.hub()
+        await self._link.settled()
+
+    def _mail(self, items: Sequence[Item], nothing: str) -> Result:
+        shown = self._shown(items)
+        structured: dict[str, Any] = {"messages": [each for each in shown if isinstance(each, dict)]}
+        if items:
+            structured["note"] = framing.NOTE
+        if missing := [{"from": each.from_, "to": each.to} for each in items if isinstance(each, Gap)]:
+            structured["gaps"] = missing
+        text = framing.as_text(shown) if items else nothing
+        if not self._link.online:
+            structured["offline"] = str(self._link.trouble or "not connected")
+            text += f"\n\nNot connected just now: {structured['offline']} What is sent meanwhile comes afterwards."
+        return Result(text, structured)
+
+    def _shown(self, items: Iterable[Item | MessageJson]) -> list[dict[str, Any] | Gap]:
+        return [
+            each if isinstance(each, Gap) else framing.structured(each, self._link.epoch, self._shelf) for each in items
+        ]
+
+    # Looking
+
+    async def _list_instances(self, _asked: tools.ListInstances, _: Call) -> Result:
+        hub = await self._link.hub()
+        found = await hub.instances()
+        online = [each for each in found if each.get("online")]
+        offline = [each for each in found if not each.get("online")]
+        lines = [f"You are {hub.name}."]
+        lines.append(f"Online ({len(online)}): {_listed(_person(each, hub.name) for each in online)}")
+        if offline:
+            lines.append(f"Offline ({len(offline)}): {_listed(_person(each, hub.name) for each in offline)}")
+        return Result("\n".join(lines), {"you": hub.name, "instances": msgspec.to_builtins(found)})
+
+    async def _topics(self, asked: tools.Topics, _: Call) -> Result:
+        hub = await self._link.hub()
+        if asked.subscribe is not None:
+            await hub.subscribe(asked.subscribe)
+        if asked.unsubscribe is not None:
+            await hub.unsubscribe(asked.unsubscribe)
+        hearers: dict[str, list[str]] = {}
+        for instance in await hub.instances():
+            for topic in instance.get("topics") or []:
+                hearers.setdefault(str(topic), []).append(str(instance.get("name")))
+        mine = sorted(topic for topic, names in hearers.items() if hub.name in names)
+        text = f"Topics you hear, beside your own mail and broadcasts: {_listed(f'#{topic}' for topic in mine)}."
+        others = {topic: [name for name in names if name != hub.name] for topic, names in sorted(hearers.items())}
+        lines = [f"#{topic}: {_listed(names)}" for topic, names in others.items() if names]
+        if lines:
+            text += "\nHeard by others:\n" + "\n".join(lines[:SHOWN])
+        readers = [{"topic": topic, "readers": names} for topic, names in sorted(hearers.items())]
+        return Result(text, {"subscriptions": mine, "topics": readers})
+
+    async def _history(self, asked: tools.History, _: Call) -> Result:
+        hub = await self._link.hub()
+        page = await hub.history(
+            with_=asked.with_, topic=asked.topic, search=asked.search, limit=asked.limit, before=asked.before
+        )
+        shown = self._shown(page.messages)
+        structured: dict[str, Any] = {"messages": shown, "more": page.more, "note": framing.NOTE}
+        if not shown:
+            return Result("No messages there.", structured)
+        text = framing.as_text(shown, heading=f"{len(shown)} from the history, oldest first; {framing.HEADING}.")
+        if page.more:
+            text += f"\n\nOlder ones: the same with before={page.messages[0].offset}."
+        return Result(text, structured)
+
+    async def _status(self, asked: tools.Status, _: Call) -> Result:
+        if asked.message_id is not None:
+            return await self._whereabouts(asked.message_id)
+        link = self._link
+        try:
+            hub = await link.hub()
+            status = await hub.status()
+        except HubbubError as why:
+            text = f"Not connected as {link.name}: {why}"
+            return Result(text, {"you": link.name, "connected": False, "trouble": str(why), "hub": None})
+        return Result(
+            f"Connected as {hub.name} to the hub at {hub.url}, version {status.get('version')}: "
+            f"{status.get('online')} online. Messages are pushed; nothing has to be started.",
+            {"you": hub.name, "connected": True, "url": hub.url, "hub": msgspec.to_builtins(status)},
+        )
+
+    async def _whereabouts(self, message_id: str) -> Result:
+        where = await (await self._link.hub()).whereabouts(message_id)
+        steps = [
+            f"{step.name}: {step.state}"
+            + (f" at {_moment(step.at)}" if step.at else "")
+            + ("" if step.online else ", offline")
+            for step in where.ladder
+        ]
+        text = f"Message to {where.message.to}, sent {_moment(where.message.at)}:\n" + "\n".join(steps)
+        if not steps:
+            text += "nobody was there to get it."
+        return Result(
+            text,
+            {
+                "messages": self._shown([where.message]),
+                "ladder": msgspec.to_builtins(where.ladder),
+                "note": framing.NOTE,
+            },
+        )
+
+
+def _filled(recipient: Any) -> dict[str, Any]:
+    return {name: getattr(recipient, name) for name in recipient.__struct_fields__}
+
+
+def _whither(published: Published, to: str) -> str:
+    """Who gets it, in words."""
+    if to.lower() == ALL or to.startswith("#"):
+        if not published.recipients:
+            return f"Stored, but nobody hears {to} yet."
+        online = sum(recipient.online for recipient in published.to)
+        names = _listed(recipient.name for recipient in published.to)
+        whom = "everybody" if to.lower() == ALL else to
+        return f"Sent to {whom}: {published.recipients} recipients, {online} of these online: {names}."
+    recipient = published.to[0] if published.to else None
+    if recipient is None:
+        return f"Sent to {to}."
+    if published.hint:
+        return published.hint if recipient.known else f"Sent to {recipient.name}. {published.hint}"
+    if not recipient.known:
+        meant = f" Did you mean {' or '.join(recipient.near)}?" if recipient.near else ""
+        return f"Nobody called {to} has ever registered; the message waits for them.{meant}"
+    if recipient.online:
+        return f"Sent to {recipient.name}, who is online."
+    return f"Stored for {recipient.name}, who is offline and gets it on coming back."
+
+
+def _person(instance: dict[str, Any], you: str | None) -> str:
+    notes = []
+    if instance.get("name") == you:
+        notes.append("you")
+    if not instance.get("online") and instance.get("last_seen"):
+        notes.append(f"last seen {str(instance['last_seen'])[:19].replace('T', ' ')}Z")
+    if instance.get("unread"):
+        notes.append(f"{instance['unread']} unread")
+    noted = f" ({', '.join(notes)})" if notes else ""
+    return f"{instance.get('name')}{noted}"
+
+
+def _listed(names: Iterable[str]) -> str:
+    names = list(names)
+    if not names:
+        return "none"
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
+
+
+def _moment(at: Any) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S}Z"

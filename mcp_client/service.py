@@ -1,0 +1,92 @@
+"""The MCP server itself: the SDK's low-level server over our own transport.
+
+The SDK serves both eras on one pipe; the client's first request decides: `initialize` opens the handshake of 2025-11-25
+and before, a request with the envelope of 2026-07-28 opens that.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import mcp_types as types
+from mcp.server.caching import CacheHint
+from mcp.server.context import ServerRequestContext
+from mcp.server.lowlevel.server import Server
+
+from hub import __version__
+from mcp_client.calls import Call, Calls, Result
+from mcp_client.link import Link
+from mcp_client.pipes import Pipes
+from mcp_client.stdio import transport
+from mcp_client.tools import INSTRUCTIONS, TOOLS, schema
+
+DAY = 86_400_000  # milliseconds: the tools change with the version only
+
+log = logging.getLogger(__name__)
+
+
+def listed() -> list[types.Tool]:
+    """The tools as a client is told of them."""
+    return [
+        types.Tool(
+            name=name,
+            description=tool.about,
+            input_schema=schema(tool),
+            annotations=types.ToolAnnotations(read_only_hint=True) if tool.reads else None,
+        )
+        for name, tool in TOOLS.items()
+    ]
+
+
+def build(calls: Calls, log_file: str) -> Server[Any]:
+    """The server; `log_file` is named where something failed that should not."""
+    tools = listed()
+
+    async def list_tools(
+        _: ServerRequestContext[Any], __: types.PaginatedRequestParams | None
+    ) -> types.ListToolsResult:
+        return types.ListToolsResult(tools=tools)
+
+    async def call_tool(ctx: ServerRequestContext[Any], params: types.CallToolRequestParams) -> types.CallToolResult:
+        async def progress(done: float, total: float, about: str) -> None:
+            await ctx.session.report_progress(done, total, about)
+
+        try:
+            result = await calls(params.name, dict(params.arguments or {}), Call(ctx.request_id, progress))
+        except Exception:
+            log.exception("the tool %s failed", params.name)
+            result = Result(f"{params.name} failed inside Hubbub's MCP client; its log says why: {log_file}", {}, True)
+        return types.CallToolResult(
+            content=[types.TextContent(type="text", text=result.text)],
+            structured_content=result.structured,
+            is_error=result.error,
+        )
+
+    return Server(
+        "hubbub",
+        version=__version__,
+        title="Hubbub",
+        instructions=INSTRUCTIONS,
+        cache_hints={"tools/list": CacheHint(ttl_ms=DAY, scope="public")},
+        on_list_tools=list_tools,
+        on_call_tool=call_tool,
+    )
+
+
+async def serve(pipes: Pipes, link: Link, calls: Calls, log_file: str) -> None:
+    """Serve until the client closes our standard input."""
+
+    def answered(request: types.RequestId, ok: bool) -> None:
+        if ok:
+            link.handed(request)
+        else:
+            link.give_back(request)
+
+    server = build(calls, log_file)
+    link.start()
+    try:
+        async with transport(pipes, answered) as (read, write):
+            await server.run(read, write, server.create_initialization_options())
+    finally:
+        await link.close()
