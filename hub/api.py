@@ -110,7 +110,7 @@ class Api:
     # Messages
 
     async def publish(self, request: Request) -> Response:
-        said = await self.body(request, PublishBody)
+        said = await read_body(request, PublishBody, self._max_frame)
         sender = await self._acting(request, said, "publish")
         if self._rates is not None and (wait := self._rates.take(sender.origin, self.node.now())) > 0:
             raise RateLimited(
@@ -180,7 +180,7 @@ class Api:
         return json_response({"message": wire.raw(message), "ladder": ladder})
 
     async def read(self, request: Request) -> Response:
-        body = await self.body(request, ReadBody)
+        body = await read_body(request, ReadBody, self._max_frame)
         instance = await self._acting(request, body, "subscribe")
         self.node.read(instance, body.offset)
         await self.node.flush()
@@ -222,7 +222,7 @@ class Api:
         return json_response({"instances": await inquiry.instances(self.node)})
 
     async def register(self, request: Request) -> Response:
-        body = await self.body(request, NameBody)
+        body = await read_body(request, NameBody, self._max_frame)
         identity = self._identify(request)
         identity.require("subscribe")
         identity.may_act_as(body.name)
@@ -231,7 +231,7 @@ class Api:
         return json_response({"name": instance.name, "unread": unread}, 201)
 
     async def rename(self, request: Request) -> Response:
-        body = await self.body(request, NameBody)
+        body = await read_body(request, NameBody, self._max_frame)
         identity = self._identify(request)
         identity.require("publish")
         identity.may_act_as(request.path_params["name"])
@@ -249,7 +249,7 @@ class Api:
             instance = await self._acting(request, None, "subscribe")
             return json_response({"subscriptions": sorted(instance.subscriptions)})
         if request.method == "POST":
-            body = await self.body(request, TopicBody)
+            body = await read_body(request, TopicBody, self._max_frame)
             instance = await self._acting(request, body, "subscribe")
             return json_response({"subscriptions": await self.node.subscribe(instance, body.topic)})
         topic = request.query_params.get("topic")
@@ -327,21 +327,6 @@ class Api:
         identity.may_act_as(name)
         return await self.node.register(name)
 
-    async def body(self, request: Request, kind: type[Body]) -> Body:
-        raw = bytearray()
-        try:
-            async for chunk in request.stream():
-                raw += chunk
-                if len(raw) > self._max_frame:
-                    raise TooLarge(f"The request's body is over {self._max_frame:,} bytes (max_frame).")
-        except ClientDisconnect:
-            raise BadFrame("The connection ended before the request did; nothing was done.") from None
-        try:
-            return msgspec.json.decode(bytes(raw), type=kind)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as why:
-            said = "it is nested too deeply" if isinstance(why, RecursionError) else str(why)
-            raise BadFrame(f"The request's body does not fit: {said}.", "docs/http.md lists each request.") from None
-
 
 class _Ear:
     """The listener of a session that one HTTP request has: it only wakes."""
@@ -365,6 +350,23 @@ class _Ear:
         """Return once there is more."""
         await self._bell.wait()
         self._bell.clear()
+
+
+async def read_body(request: Request, kind: type[Body], most: int) -> Body:
+    """A request's JSON as `kind`. Raises TooLarge over `most` bytes, BadFrame for what does not fit."""
+    raw = bytearray()
+    try:
+        async for chunk in request.stream():
+            raw += chunk
+            if len(raw) > most:
+                raise TooLarge(f"The request's body is over {most:,} bytes (max_frame).")
+    except ClientDisconnect:
+        raise BadFrame("The connection ended before the request did; nothing was done.") from None
+    try:
+        return msgspec.json.decode(bytes(raw), type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as why:
+        said = "it is nested too deeply" if isinstance(why, RecursionError) else str(why)
+        raise BadFrame(f"The request's body does not fit: {said}.", "docs/http.md lists each request.") from None
 
 
 def json_response(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:

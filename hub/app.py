@@ -9,7 +9,7 @@ import socket
 import sys
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from itertools import count
 from typing import Any
@@ -55,11 +55,12 @@ PORTS_TRIED = 20  # the port asked for, and those after it
 class App:
     """One hub as an ASGI app, with what the process around it has to reach. Made by `build()`."""
 
-    def __init__(self, settings: Settings, node: Node, door: Door, mode: Mode) -> None:
+    def __init__(self, settings: Settings, node: Node, door: Door, mode: Mode, notices: Sequence[str] = ()) -> None:
         self.settings = settings
         self.node = node
         self.door = door
         self.mode = mode
+        self.notices = list(notices)  # what a person must be told: on the page, in `hubbub status`
         self.url = ""  # known once a socket listens
         self.stop: Callable[[], None] = lambda: None  # once it runs: as SIGTERM does
         self.links = signin.Links()
@@ -81,6 +82,7 @@ class App:
             max_frame=settings.max_frame,
             publish_rate=settings.publish_rate,
         )
+        self.vault = Vault(door, self.links, self.facts)
         self._metrics = exposition(
             HubCollector(node, self.connections, refused=lambda: door.refused, cut=lambda: self.cut)
         )
@@ -103,14 +105,13 @@ class App:
 
     def facts(self) -> dict[str, Any]:
         """What only the process knows of the hub."""
-        return {"url": self.url, "pid": os.getpid(), "mode": self.mode}
+        return {"url": self.url, "pid": os.getpid(), "mode": self.mode, "notices": self.notices}
 
     def _starlette(self) -> Starlette:
-        vault = Vault(self.door, self.links, self.facts, self.api)
         return Starlette(
             routes=[
                 WebSocketRoute("/ws", self.connections),
-                Mount("/api/v1", routes=[*self.api.routes(), *vault.routes()]),
+                Mount("/api/v1", routes=[*self.api.routes(), *self.vault.routes()]),
                 Route("/healthz", self._healthz, methods=["GET"]),
                 Route("/readyz", self._readyz, methods=["GET"]),
                 Route("/metrics", answering(self._serve_metrics), methods=["GET"]),
@@ -174,7 +175,6 @@ async def build(settings: Settings) -> AsyncIterator[App]:
         settings.paths.database, synchronous="full" if settings.synchronous == "full" else "normal"
     )
     try:
-        _say_what_was_found(history)
         bounds = limits(settings)
         tail = await history.tail(bounds.window_messages, bounds.window_bytes)
         node = Node(
@@ -186,24 +186,14 @@ async def build(settings: Settings) -> AsyncIterator[App]:
                 age=settings.retention_age, size=settings.retention_size, facts_age=settings.cursor_retention
             ),
             version=__version__,
+            upkeep=[history.index_slice],
         )
         keyring = Keyring(OwnerToken(settings.paths.token_file), history)
         await keyring.load()
-        yield App(settings, node, Door(keyring, Cookies(keyring)), mode)
+        told = history.opened.told()
+        yield App(settings, node, Door(keyring, Cookies(keyring)), mode, [told] if told else [])
     finally:
         await history.close()
-
-
-def _say_what_was_found(history: History) -> None:
-    opened = history.opened
-    if opened.set_aside is not None:
-        logger.error(
-            "database_set_aside",
-            why=opened.why,
-            now_at=str(opened.set_aside),
-            recovered=opened.recovered,
-            lost="unknown" if opened.lost is None else opened.lost,
-        )
 
 
 class Server(uvicorn.Server):

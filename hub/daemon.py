@@ -22,7 +22,7 @@ from hub.errors import Unavailable, Unreachable
 from hub.lock import FileLock, is_held
 from hub.paths import Paths, ensure_token, make_private, read_token, write_private
 from hub.ports import port_holder
-from hub.request import Requests, origin
+from hub.request import TIMEOUT, Requests, origin
 
 __all__ = [
     "HubLock",
@@ -44,13 +44,22 @@ POLL = 0.03  # seconds between two looks
 
 
 class Running(NamedTuple):
-    """A hub that runs. `started`: by this call. `pid` is 0 where the hub was named by URL."""
+    """A hub that runs. `started`: by this call. `pid` is 0 where the hub was named by URL.
+
+    `tls_cert` is the certificate that a hub of this home has said it shows; it is trusted as that hub's own, whoever
+    signed it and whatever name it bears.
+    """
 
     url: str
     token: str | None
     pid: int
     version: str
     started: bool = False
+    tls_cert: Path | None = None
+
+    def requests(self, timeout: float = TIMEOUT) -> Requests:
+        """HTTP to this hub."""
+        return Requests(self.url, self.token, timeout=timeout, tls_cert=self.tls_cert)
 
 
 class HubLock:
@@ -80,9 +89,11 @@ class HubLock:
             lock.release()
 
 
-def write_hub_json(paths: Paths, *, url: str, mode: str, **more: Any) -> None:
+def write_hub_json(paths: Paths, *, url: str, mode: str, tls_cert: Path | None = None) -> None:
     """Say that this process is the hub and answers at `url`; in one step, readable by its owner only."""
-    note = {"url": url, "pid": os.getpid(), "mode": mode, "version": __version__, **more}
+    note: dict[str, Any] = {"url": url, "pid": os.getpid(), "mode": mode, "version": __version__}
+    if tls_cert is not None:
+        note["tls_cert"] = str(tls_cert)
     write_private(paths.hub_json, json.dumps(note) + "\n")
 
 
@@ -107,7 +118,14 @@ def locate(settings: Settings) -> Running | None:
     note = read_hub_json(paths)
     if note is None or not is_held(paths.hub_lock) or not _alive(note["pid"]):
         return None
-    return Running(note["url"], token_for(settings, note["url"]), note["pid"], str(note.get("version", "")))
+    cert = note.get("tls_cert")
+    return Running(
+        note["url"],
+        token_for(settings, note["url"]),
+        note["pid"],
+        str(note.get("version", "")),
+        tls_cert=Path(cert) if isinstance(cert, str) else None,
+    )
 
 
 def token_for(settings: Settings, url: str) -> str | None:
@@ -118,14 +136,9 @@ def token_for(settings: Settings, url: str) -> str | None:
     return read_token(settings.paths.token_file) if known else None
 
 
-def probe(url: str, token: str | None = None, timeout: float = 2.0) -> bool:
-    """Whether a hub answers at `url`; with a token also whether it takes that."""
-    hub = Requests(url, token, timeout=timeout)
-    if not hub.healthy():
-        return False
-    if token:
-        hub.get("/status")
-    return True
+def probe(hub: Running, timeout: float = 2.0) -> bool:
+    """Whether a hub answers there. The token is not shown to find that out."""
+    return hub._replace(token=None).requests(timeout).healthy()
 
 
 def ensure(settings: Settings, *, command: Sequence[str] | None = None, timeout: float = START_TIMEOUT) -> Running:
@@ -184,7 +197,7 @@ def stop(settings: Settings, timeout: float = STOP_TIMEOUT) -> Running | None:
 
 def _answering(settings: Settings) -> Running | None:
     found = locate(settings)
-    return found if found and probe(found.url) else None
+    return found if found and probe(found) else None
 
 
 def _alive(pid: int) -> bool:

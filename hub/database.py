@@ -69,17 +69,21 @@ def check_version(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> str
     return None
 
 
+def error_name(why: BaseException) -> str:
+    """SQLite's name for an error, such as SQLITE_FULL; empty for an error that is not SQLite's."""
+    return str(getattr(why, "sqlite_errorname", ""))
+
+
 def is_damage(why: BaseException) -> bool:
     """Whether an error says that the file itself is broken, and not that it cannot be reached just now."""
-    name = getattr(why, "sqlite_errorname", None)
-    return isinstance(name, str) and name.startswith(_DAMAGED)
+    return error_name(why).startswith(_DAMAGED)
 
 
 def storage_failed(why: BaseException, path: Path) -> StorageFailed:
     """An error of SQLite or of the system as one a person can act on."""
     if isinstance(why, StorageFailed):
         return why
-    name = str(getattr(why, "sqlite_errorname", ""))
+    name = error_name(why)
     number = why.errno if isinstance(why, OSError) else None
     if name == "SQLITE_FULL" or number in (errno.ENOSPC, errno.EDQUOT):
         return StorageFailed(

@@ -243,7 +243,10 @@ class History:
     async def _remove(self, doomed: dict[int, tuple[str, int]], topics: list[tuple[str, int, int, int]]) -> None:
         offsets = _json(list(doomed))
         if self._full_text and self._indexed:
-            await self._writer.execute(fulltext.REMOVE, {"offsets": offsets, "indexed": self._indexed})
+            try:
+                await self._writer.execute(fulltext.REMOVE, {"offsets": offsets, "indexed": self._indexed})
+            except sqlite3.DatabaseError as why:
+                await self._renew_index(why)
         await self._writer.execute("DELETE FROM messages WHERE offset IN (SELECT value FROM json_each(?))", (offsets,))
         await self._writer.executemany(
             "INSERT INTO trimmed VALUES (?, ?) ON CONFLICT (topic) DO UPDATE SET upto = max(upto, excluded.upto)",
@@ -256,22 +259,33 @@ class History:
 
     async def index_slice(self) -> bool:
         """Take some more messages into the full-text index; returns whether there are more. Raises StorageFailed."""
-        if not self._full_text or self._indexed >= self._head:
-            return False
-        try:
-            async with self._writing():
+        async with self._writing():
+            if not self._full_text or self._indexed >= self._head:
+                return False
+            try:
                 return await self._index()
-        except StorageFailed as why:
-            if why.__cause__ is None or not is_damage(why.__cause__):
+            except sqlite3.DatabaseError as why:
+                return await self._renew_index(why)
+
+    async def _renew_index(self, why: sqlite3.DatabaseError) -> bool:
+        """Make a damaged index anew; if it cannot even be dropped, do without it. Raises `why` if it is not damage."""
+        if not is_damage(why):
+            raise why
+        log.error("The full-text index of %s is damaged (%s); it is made anew.", self.path, why)
+        try:
+            await self._writer.rollback()
+            await self._writer.execute("UPDATE meta SET value = '0' WHERE key = 'indexed'")
+            await self._writer.execute(fulltext.DROP)
+            await self._writer.execute(fulltext.CREATE)
+            await self._writer.commit()
+        except sqlite3.DatabaseError as stuck:
+            if not is_damage(stuck):
                 raise
-            log.exception("The full-text index is damaged; it is made anew.")
-            async with self._writing():
-                await self._writer.execute("UPDATE meta SET value = '0' WHERE key = 'indexed'")
-                await self._writer.execute(fulltext.DROP)
-                await self._writer.execute(fulltext.CREATE)
-                await self._writer.commit()
-                self._indexed = 0
-            return True
+            await self._writer.rollback()
+            self._full_text = False
+            log.error("It cannot be removed (%s): searches read the messages themselves, which is slower.", stuck)  # noqa: TRY400
+        self._indexed = 0
+        return self._full_text
 
     async def _index(self) -> bool:
         after = self._indexed
@@ -315,8 +329,7 @@ class History:
     async def _writing(self) -> AsyncIterator[None]:
         """Hold the writer's lock. Whatever fails is undone, and becomes a StorageFailed if it is the disk's fault."""
         async with self._lock:
-            if not self._connections:
-                raise StorageFailed(f"{self.path} is closed.", "The hub is shutting down.")
+            self._be_open()
             try:
                 if self._stale:
                     await self._writer.rollback()
@@ -331,6 +344,10 @@ class History:
                     raise storage_failed(why, self.path) from why
                 raise
 
+    def _be_open(self) -> None:
+        if not self._connections:
+            raise StorageFailed(f"{self.path} is closed.", "The hub is shutting down.")
+
     async def _find_place(self) -> None:
         ((self._head, floor, self._size, self._indexed),) = await self._writer.execute_fetchall(_PLACE)
         self._floor = self._head + 1 if floor is None else floor
@@ -340,6 +357,7 @@ class History:
 
     async def load(self) -> State:
         """See `Log.load`. All of it is of one moment."""
+        self._be_open()
         async with self._failing():
             db = await self._connection(READER_PRAGMAS)
             try:

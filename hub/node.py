@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
 import structlog
@@ -20,7 +20,7 @@ from hub import fold, frames
 from hub.errors import HubbubError, ShuttingDown, StorageFailed
 from hub.fold import State
 from hub.hub import Hub, Limits
-from hub.journal import Journal
+from hub.journal import Job, Journal
 from hub.log import Log, Retention
 from hub.message import Draft, Message
 from hub.registry import Instance
@@ -51,7 +51,7 @@ class Listener(Protocol):
 
 
 class Node:
-    """See the module. `clock` gives seconds since 1970."""
+    """See the module. `upkeep` is what the log wants done behind the head; `clock` gives seconds since 1970."""
 
     def __init__(
         self,
@@ -62,6 +62,7 @@ class Node:
         limits: Limits,
         retention: Retention,
         version: str,
+        upkeep: Sequence[Job] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.log = log
@@ -79,6 +80,7 @@ class Node:
         self.journal = Journal(log, commit=self.hub.commit, failed=self.hub.failed, facts=list)
         self._clock = clock
         self._retention = retention
+        self._upkeep = (self._trim, *upkeep)
         self._listeners: dict[int, Listener] = {}
         self._registering: dict[str, asyncio.Event] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -150,7 +152,8 @@ class Node:
         while True:
             for draft in self.hub.due(self.now()):
                 self._put(draft)
-            self.journal.maintain(self._trim)
+            for job in self._upkeep:
+                self.journal.maintain(job)
             await asyncio.sleep(HOUSEKEEPING)
 
     async def _trim(self) -> bool:

@@ -26,7 +26,7 @@ from typing import Any
 from msgspec import MsgspecError, Struct
 
 from hub import database, schema
-from hub.database import FAILURES, Synchronous, is_damage, storage_failed
+from hub.database import FAILURES, Synchronous, error_name, is_damage, storage_failed
 from hub.errors import HubbubError
 from hub.tables import COLUMNS, INSERT, folding, message_of
 
@@ -95,7 +95,7 @@ def prepare(path: Path, *, synchronous: Synchronous = "full", clock: Callable[[]
     except FAILURES as failed:
         raise storage_failed(failed, path) from failed
     if opened.notice:
-        log.info(opened.notice)
+        log.debug(opened.notice)
     if told := opened.told():
         log.error(told)
     return opened
@@ -153,7 +153,11 @@ def _parts(db: sqlite3.Connection, among: set[str] | None = None) -> set[tuple[s
     for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE name NOT GLOB 'sqlite_*'").fetchall():
         if among is None or name in among:
             found.add((name,))
-            found |= {(name, column[1]) for column in db.execute(f'PRAGMA table_info("{name}")')}
+            try:
+                found |= {(name, column[1]) for column in db.execute(f'PRAGMA table_info("{name}")')}
+            except sqlite3.OperationalError as why:
+                if error_name(why) != "SQLITE_ERROR":  # which is a view over a table that is missing
+                    raise
     return found
 
 
@@ -163,7 +167,7 @@ def _check_pages(db: sqlite3.Connection, path: Path) -> None:
     try:
         found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
     except sqlite3.OperationalError as why:
-        if why.sqlite_errorname != "SQLITE_INTERRUPT":
+        if error_name(why) != "SQLITE_INTERRUPT":
             raise
         log.warning("The check of %s was given up after %g s; it was sound as far as that went.", path, CHECK_SECONDS)
         return

@@ -11,11 +11,15 @@ import json
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any, BinaryIO, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 from hub import __version__
 from hub.errors import BadValue, HubbubError, Unauthorized, Unreachable, tree
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
 
 API = "/api/v1"
 TIMEOUT = 10.0  # seconds to connect, and between two bytes of an answer
@@ -64,14 +68,37 @@ def origin(url: str) -> Origin:
     return Origin(secure, parts.hostname, port or (443 if secure else 80))
 
 
+def tls_context(tls_cert: Path | None) -> SSLContext:
+    """What a client trusts: what the system does; or, where `tls_cert` is given, that one certificate under any name.
+
+    Raises Unreachable for a file that holds no certificate.
+    """
+    import ssl
+
+    if tls_cert is None:
+        return ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # the hub's own certificate is the root of trust
+    try:
+        context.load_verify_locations(tls_cert)
+    except OSError as why:
+        raise Unreachable(
+            f"The hub's certificate {tls_cert} cannot be read: {why}.", "hubbub doctor says more."
+        ) from None
+    return context
+
+
 class Requests:
     """The verbs of docs/http.md. An error that the hub answers is raised as the same class of `hub.errors`.
 
     Raises Unreachable where no hub answers in time. Follows no redirect and uses no proxy: the token goes to the hub
-    that was named, and to nobody else.
+    that was named, and to nobody else. `tls_cert` is a certificate to trust as this hub's own.
     """
 
-    def __init__(self, url: str, token: str | None = None, *, timeout: float = TIMEOUT) -> None:
+    def __init__(
+        self, url: str, token: str | None = None, *, timeout: float = TIMEOUT, tls_cert: Path | None = None
+    ) -> None:
         self.origin = origin(url)
         if token is not None and not _plain(token):
             raise Unauthorized(
@@ -79,6 +106,7 @@ class Requests:
             )
         self._token = token
         self._timeout = timeout
+        self._tls_cert = tls_cert
 
     def get(self, path: str, *, patience: float = 0, **query: Any) -> Any:
         """GET below /api/v1; parts of the query that are None are left out, `as_` stands for `as`.
@@ -143,13 +171,18 @@ class Requests:
         where = self.origin
         try:
             connection = socket.create_connection((where.host, where.port), self._timeout)
-            if not where.secure:
-                return connection
-            import ssl
-
-            return ssl.create_default_context().wrap_socket(connection, server_hostname=where.host)
         except OSError as why:
             raise self._lost(why) from None
+        if not where.secure:
+            return connection
+        try:
+            return tls_context(self._tls_cert).wrap_socket(connection, server_hostname=where.host)
+        except OSError as why:
+            connection.close()
+            raise self._lost(why) from None
+        except BaseException:
+            connection.close()
+            raise
 
     def _lost(self, why: OSError) -> Unreachable:
         return _lost(self.origin, why)
@@ -266,6 +299,12 @@ def _plain(text: str) -> bool:
 
 
 def _lost(where: Origin, why: OSError) -> Unreachable:
+    if "CERTIFICATE_VERIFY_FAILED" in str(why):
+        said = getattr(why, "verify_message", None) or str(why)
+        return Unreachable(
+            f"The certificate of {where.http} does not hold: {said}.",
+            "If it is the right hub, set SSL_CERT_FILE to a file with the certificate that signed it.",
+        )
     reason = "it took too long to answer" if isinstance(why, TimeoutError) else (why.strerror or str(why))
     return Unreachable(
         f"No hub answers at {where.http}: {reason}.", "hubbub start starts one; hubbub doctor looks closer."

@@ -123,12 +123,15 @@ _HOLD_FROM_NOW = """
      WHERE NOT EXISTS (SELECT 1 FROM holdings WHERE key = :key AND origin = :origin AND until IS NULL)
     """
 _RENAME = "UPDATE instances SET name = :name WHERE origin = :origin"
-_FORWARD = "UPDATE holdings SET forwards_until = :forwards_until WHERE key = :old_key AND until IS NULL"
+_FORWARD = """
+    UPDATE holdings SET forwards_until = :forwards_until
+     WHERE key = :old_key AND origin = :origin AND until IS NULL
+    """
 _RETURN = """
     UPDATE holdings SET name = :name, forwards_until = NULL
      WHERE key = :key AND origin = :origin AND until IS NULL
     """
-_FORGET = "UPDATE holdings SET until = :offset WHERE key = :key AND until IS NULL"
+_FORGET = "UPDATE holdings SET until = :offset WHERE key = :key AND until IS NULL AND forwards_until IS NOT NULL"
 _SEE = "UPDATE instances SET last_seen = :at WHERE origin = :origin"
 _SUBSCRIBE = "INSERT INTO subscriptions VALUES (:origin, :pattern, :since) ON CONFLICT DO NOTHING"
 _UNSUBSCRIBE = "DELETE FROM subscriptions WHERE origin = :origin AND pattern = :pattern"

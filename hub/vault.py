@@ -11,11 +11,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from hub import frames, signin
-from hub.api import Api, answering, json_response
+from hub.api import answering, json_response, read_body
 from hub.door import Door
 from hub.errors import BadValue
 from hub.request import origin
 from hub.tokens import Grant
+
+MAX_BODY = 64 * 1024  # bytes
 
 
 class TokenBody(msgspec.Struct, kw_only=True):
@@ -30,11 +32,10 @@ class TokenBody(msgspec.Struct, kw_only=True):
 class Vault:
     """The routes `/links` and `/tokens`."""
 
-    def __init__(self, door: Door, links: signin.Links, facts: Callable[[], dict[str, Any]], api: Api) -> None:
+    def __init__(self, door: Door, links: signin.Links, facts: Callable[[], dict[str, Any]]) -> None:
         self._door = door
         self._links = links
         self._facts = facts
-        self._api = api
 
     def routes(self) -> list[Route]:
         """To be mounted beside the Api's."""
@@ -59,7 +60,7 @@ class Vault:
         return json_response({"tokens": [_shown(grant) for grant in self._door.keyring.grants()]})
 
     async def issue(self, request: Request) -> Response:
-        body = await self._api.body(request, TokenBody)
+        body = await read_body(request, TokenBody, MAX_BODY)
         now = self._door.clock()
         if body.expires_in is not None and not body.expires_in > 0:
             raise BadValue("expires_in is a number of seconds above 0.")

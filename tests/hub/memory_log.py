@@ -82,13 +82,13 @@ class MemoryLog:
                 self._hold(key, name, origin, origin, since=None)
             case fold.Renamed():
                 for each in self.holdings:
-                    if each.key == change.old_key and each.until is None:
+                    if each.key == change.old_key and each.origin == change.origin and each.until is None:
                         each.forwards_until = change.forwards_until
                 self.instances[change.origin].name = change.name
                 self._hold(change.key, change.name, change.origin, change.offset, since=change.offset)
             case fold.Forgot(key, offset):
                 for each in self.holdings:
-                    if each.key == key and each.until is None:
+                    if each.key == key and each.until is None and each.forwards_until is not None:
                         each.until = offset
             case fold.Seen(origin, at):
                 self.instances[origin].last_seen = at

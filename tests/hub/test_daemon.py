@@ -103,7 +103,7 @@ def test_the_hub_outlives_its_starter_and_the_starters_whole_process_group(setti
     found = locate(settings)
     assert found is not None
     assert found.pid == pid
-    assert daemon.probe(found.url)
+    assert daemon.probe(found)
     assert os.getsid(pid) == pid
 
 
@@ -161,7 +161,7 @@ def test_a_command_that_is_not_there_is_an_error(settings: Settings) -> None:
 def test_a_hub_that_is_named_by_url_is_never_started(tmp_path: Path) -> None:
     settings = load({"url": "ws://127.0.0.1:1/ws"}, {"HUBBUB_HOME": str(tmp_path / "home")})
     found = ensure(settings, command=["must not run"])
-    assert found == ("ws://127.0.0.1:1/ws", None, 0, "", False)
+    assert found == ("ws://127.0.0.1:1/ws", None, 0, "", False, None)
     assert not settings.home.exists()
 
 

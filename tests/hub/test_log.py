@@ -429,6 +429,11 @@ async def test_whoever_takes_a_name_that_forwards_ends_the_forwarding(log: Log) 
     assert held == {("alice", 1): (0, 3), ("anna", 1): (2, None), ("alice", 3): (3, None)}
 
 
+async def test_a_name_in_use_is_not_forgotten(log: Log) -> None:
+    await log.append([fact(1, "$instance.registered", name="alice"), fact(2, "$instance.forgot", name="alice")])
+    assert [(each.key, each.until) for each in (await log.load()).holdings] == [("alice", None)]
+
+
 async def test_topics_have_their_stock(log: Log) -> None:
     await fill(log, "a", "b", "a")
     topics = {each.topic: (each.messages, each.size, each.head, each.trimmed) for each in (await log.load()).topics}
