@@ -37,12 +37,12 @@ clean:
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
 
 .venv/ready-to-run: pyproject.toml uv.lock | $(UV)
-	@$(UV) sync --frozen --quiet --inexact --no-default-groups
+	@$(UV) sync --frozen --quiet --compile-bytecode --inexact --no-default-groups
 	@touch $@
 
 .venv/ready-to-test: pyproject.toml uv.lock | $(UV)
 	@mkdir -p .cache
-	@$(UV) sync --frozen --quiet --all-groups
+	@$(UV) sync --frozen --quiet --compile-bytecode --all-groups
 	@touch .venv/ready-to-run $@
 
 .cache/uv/bin/uv:

@@ -24,6 +24,7 @@ import logging
 import random as random_module
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -37,7 +38,7 @@ from websockets.typing import Subprotocol
 from hub import frames, wire
 from hub.errors import BadFrame, BadValue, HubbubError, ShuttingDown, TooLarge, Unavailable, Unreachable
 from hub.reconnect import Backoff, from_close, from_http, lasting, typed
-from hub.request import origin
+from hub.request import Place, origin, tls_context
 
 State: TypeAlias = Literal["connecting", "online", "offline", "closed"]
 Event: TypeAlias = frames.Message | frames.Gap | frames.Read | frames.Welcome
@@ -52,7 +53,8 @@ _Asking: TypeAlias = (
     | frames.Status
 )
 Sleep: TypeAlias = Callable[[float], Awaitable[None]]
-Locate: TypeAlias = Callable[[], Awaitable[tuple[str, str | None]]]
+
+Locate: TypeAlias = Callable[[], Awaitable[Place]]
 
 # A body of 1 MiB takes up to six times as much in JSON (each control character is six), and a page of history more.
 MAX_FRAME = 64 * 1024 * 1024
@@ -129,6 +131,7 @@ class Client:
         confirm: bool = True,
         on_state: Callable[[State, HubbubError | None], None] | None = None,
         locate: Locate | None = None,
+        tls_cert: Path | None = None,
         limit: float = LIMIT,
         max_frame: int = MAX_FRAME,
         keepalive: tuple[float, float] = KEEPALIVE,
@@ -142,6 +145,7 @@ class Client:
         self.last = 0  # the newest offset this client has, in the numbering of `epoch`
         self.gaps = 0  # how many were announced
         self._token = token
+        self._tls_cert = tls_cert
         self._credit = credit if callable(credit) else lambda: credit
         self._client = client
         self._observe = observe
@@ -447,8 +451,8 @@ class Client:
         """One attempt, up to and with `welcome`. Raises _Refused."""
         try:
             if self._locate is not None:
-                url, self._token = await self._locate()
-                self.url = origin(url).websocket
+                place = await self._locate()
+                self.url, self._token, self._tls_cert = origin(place.url).websocket, place.token, place.tls_cert
         except HubbubError as why:
             raise _Refused(why, final=lasting(why)) from None
         socket = await self._dial()
@@ -466,6 +470,7 @@ class Client:
         try:
             socket = await _Dial(
                 self.url,
+                ssl=tls_context(self._tls_cert) if self.url.startswith("wss:") else None,
                 subprotocols=[Subprotocol(wire.SUBPROTOCOL)],
                 additional_headers=headers,
                 compression=None,  # on loopback it costs and gives nothing

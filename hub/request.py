@@ -89,6 +89,14 @@ def tls_context(tls_cert: Path | None) -> SSLContext:
     return context
 
 
+class Place(NamedTuple):
+    """Where a hub is: its URL, the token to show, and the certificate to trust as its own, if it made that itself."""
+
+    url: str
+    token: str | None
+    tls_cert: Path | None = None
+
+
 class Requests:
     """The verbs of docs/http.md. An error that the hub answers is raised as the same class of `hub.errors`.
 
@@ -106,7 +114,7 @@ class Requests:
             )
         self._token = token
         self._timeout = timeout
-        self._tls_cert = tls_cert
+        self.tls_cert = tls_cert
 
     def get(self, path: str, *, patience: float = 0, **query: Any) -> Any:
         """GET below /api/v1; parts of the query that are None are left out, `as_` stands for `as`.
@@ -176,7 +184,7 @@ class Requests:
         if not where.secure:
             return connection
         try:
-            return tls_context(self._tls_cert).wrap_socket(connection, server_hostname=where.host)
+            return tls_context(self.tls_cert).wrap_socket(connection, server_hostname=where.host)
         except OSError as why:
             connection.close()
             raise self._lost(why) from None

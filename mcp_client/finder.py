@@ -6,9 +6,11 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from hub.errors import HubbubError, Unreachable
+from hub.request import Place
 
 
 class Found(Protocol):
@@ -18,6 +20,8 @@ class Found(Protocol):
     def url(self) -> str: ...
     @property
     def token(self) -> str | None: ...
+    @property
+    def tls_cert(self) -> Path | None: ...
 
 
 class Ways(NamedTuple):
@@ -28,7 +32,7 @@ class Ways(NamedTuple):
 
 
 class Finder:
-    """Answers `await finder(start)` with the hub's (url, token). Raises Unreachable, or what `ways` raise."""
+    """Answers `await finder(start)` with the hub's Place. Raises Unreachable, or what `ways` raise."""
 
     def __init__(self, ways: Ways) -> None:
         self._ways = ways
@@ -38,7 +42,7 @@ class Finder:
         """Begin to look before the loop runs: a hub starts while this process still imports."""
         self._first = _in_thread(self._ways.ensure)
 
-    async def __call__(self, start: bool) -> tuple[str, str | None]:
+    async def __call__(self, start: bool) -> Place:
         first, self._first = self._first, None
         try:
             found = await asyncio.wrap_future(first or _in_thread(self._ways.ensure if start else self._ways.locate))
@@ -48,7 +52,7 @@ class Finder:
             raise Unreachable(f"The hub could not be found: {why}.", "`hubbub doctor` finds out why.") from why
         if found is None:
             raise Unreachable("No hub runs; it was stopped.", "`hubbub start` starts it, and so does any tool here.")
-        return found.url, found.token
+        return Place(found.url, found.token, found.tls_cert)
 
 
 def _in_thread(work: Callable[[], Found | None]) -> Future[Found | None]:

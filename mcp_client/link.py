@@ -18,12 +18,13 @@ from hub import frames
 from hub.client import Client, State
 from hub.errors import BadName, HubbubError, NameTaken, ShuttingDown, TakenOver, Unreachable
 from hub.reconnect import Backoff
+from hub.request import Place
 from hub.topic import name_key
 from mcp_client.bell import Bell
 from mcp_client.inbox import Inbox
 from mcp_client.naming import numbered
 
-Find = Callable[[bool], Awaitable[tuple[str, str | None]]]
+Find = Callable[[bool], Awaitable[Place]]
 
 PATIENCE = 20.0  # seconds that a tool waits for the hub: longer than one may take to start
 SETTLING = 2.0  # seconds from the welcome on in which a check waits for the mail that it promised
@@ -187,9 +188,12 @@ class Link:
         taken: NameTaken | None = None
         for name in names:
             inbox = self._new_inbox()
+            place = await self._place()
             hub = Client(
-                *await self._place(),
+                place.url,
+                place.token,
                 name,
+                tls_cert=place.tls_cert,
                 credit=inbox.credit,
                 client=self.client,
                 confirm=False,
@@ -277,7 +281,7 @@ class Link:
             log.info("offline: %s", error)
         self.bell.ring()
 
-    async def _place(self) -> tuple[str, str | None]:
+    async def _place(self) -> Place:
         try:
             return await self._find(self._needed or not self._left)
         except HubbubError as why:

@@ -30,6 +30,7 @@ from hub.errors import (
     Unreachable,
 )
 from hub.reconnect import Backoff, from_close, from_http, lasting, typed
+from hub.request import Place
 from tests.hub.scripted_hub import BOUND, TOKEN, ScriptedHub, scripted_hub
 
 
@@ -576,12 +577,12 @@ async def test_taking_over_is_done_once_and_not_at_each_reconnect(hub: ScriptedH
 async def test_the_place_of_the_hub_is_asked_for_before_each_attempt(hub: ScriptedHub) -> None:
     asked = 0
 
-    async def locate() -> tuple[str, str]:
+    async def locate() -> Place:
         nonlocal asked
         asked += 1
         if asked == 2:
             raise Unreachable("Not found just now.")
-        return hub.url, TOKEN
+        return Place(hub.url, TOKEN)
 
     states = States()
     async with connect("ws://127.0.0.1:1/ws", None, "alice", locate=locate, on_state=states, sleep=at_once):

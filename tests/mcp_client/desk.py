@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from hub.request import Place
 from mcp_client.calls import Call, Calls, Result
 from mcp_client.inbox import Inbox
 from mcp_client.link import Link
@@ -62,8 +63,8 @@ class Desk:
 
 @asynccontextmanager
 async def desk(hub: ScriptedHub, home: Path, name: str = "alice", **limits: Any) -> AsyncIterator[Desk]:
-    async def find(_: bool) -> tuple[str, str]:
-        return hub.url, TOKEN
+    async def find(_: bool) -> Place:
+        return Place(hub.url, TOKEN)
 
     folder = home / "work"
     folder.mkdir(exist_ok=True)

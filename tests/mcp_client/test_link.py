@@ -3,11 +3,12 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
-from hub import frames
+from hub import frames, request
 from hub.errors import BadName, HubbubError, ShuttingDown, TakenOver, Unauthorized, Unreachable
 from mcp_client.bell import Bell
 from mcp_client.finder import Finder, Ways
@@ -36,11 +37,11 @@ class Links:
         self._made.append(link)
         return link
 
-    async def _find(self, start: bool) -> tuple[str, str]:
+    async def _find(self, start: bool) -> request.Place:
         self.asked.append(start)
         if self.fail is not None:
             raise self.fail
-        return self.hub.url, TOKEN
+        return request.Place(self.hub.url, TOKEN)
 
     async def close(self) -> None:
         for link in self._made:
@@ -218,6 +219,7 @@ async def test_a_crash_between_push_tool_and_read_loses_nothing(hub: ScriptedHub
 class Place(NamedTuple):
     url: str = "ws://127.0.0.1:1/ws"
     token: str | None = None
+    tls_cert: Path | None = None
 
 
 async def test_looking_for_the_hub_begins_before_the_loop_asks() -> None:
@@ -230,7 +232,7 @@ async def test_looking_for_the_hub_begins_before_the_loop_asks() -> None:
     finder = Finder(Ways(ensure, Place))
     finder.begin()
     assert await asyncio.to_thread(begun.wait, BOUND)
-    assert await finder(False) == ("ws://127.0.0.1:2/ws", None)
+    assert await finder(False) == ("ws://127.0.0.1:2/ws", None, None)
     assert await finder(False) == ("ws://127.0.0.1:1/ws", None)
 
 

@@ -1,0 +1,136 @@
+"""hubbub send."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import click
+
+from hub.cli.command import acting, as_json, reach, span, speaker, verb
+from hub.cli.show import note, one_line, put, say
+from hub.config import Settings
+from hub.errors import BadValue, TooLarge
+from hub.units import size_text
+
+
+def _json(context: click.Context, option: click.Parameter, value: str | None) -> Any:
+    try:
+        return None if value is None else json.loads(value)
+    except ValueError as why:
+        raise click.BadParameter(f"this is not JSON: {why}.", context, option) from None
+
+
+@verb(
+    'hubbub send --as bob alice "the build is green"',
+    'hubbub send --as bob "#build.linux" "red again" --data \'{"run": 812}\'',
+    "git diff | hubbub send --as bob alice -",
+)
+@click.argument("to")
+@click.argument("text")
+@speaker("Who sends.")
+@click.option("--thread", metavar="NAME", help="What this belongs to.")
+@click.option("--reply-to", metavar="ID", help="The id of the message that this answers.")
+@click.option("--data", callback=_json, metavar="JSON", help="Any JSON beside the text.")
+@click.option("--ttl", callback=span, metavar="SPAN", help="How long it is worth delivering, as 90s or 7d.")
+@click.option("--id", "message_id", metavar="ID", help="Makes it safe to send again: the same id is stored once.")
+@as_json("Print {id, offset, to} as JSON.")
+def send(
+    settings: Settings,
+    *,
+    to: str,
+    text: str,
+    who: str | None,
+    thread: str | None,
+    reply_to: str | None,
+    data: Any,
+    ttl: float | None,
+    message_id: str | None,
+    in_json: bool,
+) -> None:
+    """Write TEXT to TO: an instance's name, a #topic, or all.
+
+    The text - is standard input, as it is. The name need not be known yet: the message waits for it.
+    """
+    answer = publish(
+        settings,
+        acting(settings, who),
+        to,
+        body_of(settings, text),
+        thread=thread,
+        reply_to=reply_to,
+        data=data,
+        ttl=ttl,
+        id=message_id,
+    )
+    if in_json:
+        put({"id": answer["id"], "offset": answer["offset"], "to": [_brief(each) for each in answer["to"]]})
+    else:
+        say(_told(to, answer))
+    warn(to, answer)
+
+
+def publish(settings: Settings, who: str, to: str, body: str, **parts: Any) -> dict[str, Any]:
+    """Say it; the answer comes once it is on disk."""
+    asked = {"as": who, "to": to, "body": body}
+    asked |= {key: value for key, value in parts.items() if value is not None}
+    answer = reach(settings).post("/messages", asked)
+    assert isinstance(answer, dict)
+    return answer
+
+
+def body_of(settings: Settings, text: str) -> str:
+    """The text to send; for `-` what standard input holds. Raises TooLarge or BadValue."""
+    if text != "-":
+        return text
+    if sys.stdin.isatty():
+        note("(reading the message from the terminal; Ctrl-D ends it)")
+    limit = settings.max_body
+    raw = sys.stdin.buffer.read(limit + 1)
+    if len(raw) > limit:
+        raise TooLarge(
+            f"Standard input has more than {size_text(limit)}, the most that a message can hold (max_body).",
+            "Send a part of it, or write it to a file and send the path.",
+        )
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as why:
+        raise BadValue(f"Standard input is not UTF-8: {why.reason} at byte {why.start}.") from None
+
+
+def warn(to: str, answer: dict[str, Any]) -> None:
+    """Say what the sender would want to know at once: nobody has this name, or nobody hears it now."""
+    if answer.get("hint"):
+        note(answer["hint"])
+        return
+    for each in answer["to"]:
+        if not each.get("known", True):
+            near = each.get("near") or []
+            meant = f" Did you mean {' or '.join(near)}?" if near else ""
+            note(f"{each['name']} is unknown; the message waits for it.{meant}")
+
+
+def _brief(recipient: dict[str, Any]) -> dict[str, Any]:
+    shown = {"name": recipient["name"], "state": recipient["state"]}
+    if not recipient.get("known", True):
+        shown |= {"known": False, "near": recipient.get("near", [])}
+    return shown
+
+
+def _told(to: str, answer: dict[str, Any]) -> str:
+    place = f"{answer['id']} at {answer['offset']}"
+    direct = answer["to"]
+    if to.startswith("#") or to.lower() == "all":
+        count = answer.get("recipients", len(direct))
+        return f"{one_line(to)}: {count} recipient{'' if count == 1 else 's'} ({place})"
+    if not direct:
+        return f"{one_line(to)}: accepted ({place})"
+    states = ", ".join(f"{one_line(each['name'])}: {each['state']}{_presence(each)}" for each in direct)
+    return f"{states} ({place})"
+
+
+def _presence(recipient: dict[str, Any]) -> str:
+    if not recipient.get("known", True):
+        return ", waits"
+    return "" if recipient.get("online") else ", waits (offline)"

@@ -1,0 +1,1 @@
+"""A scripted conversation between agents, over the real hub: `hubbub demo`."""

@@ -1,0 +1,346 @@
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from hub.cli import main
+
+
+class Stdin:
+    def __init__(self, raw: bytes) -> None:
+        self.buffer = io.BytesIO(raw)
+
+    def isatty(self) -> bool:
+        return False
+
+
+def accepted(**parts: Any) -> tuple[int, dict[str, Any]]:
+    answer = {"id": "m7", "offset": 7, "to": [{"name": "alice", "state": "pushed", "online": True}], "recipients": 1}
+    return 201, {**answer, "hint": None, **parts}
+
+
+# send
+
+
+def test_send_says_it_and_tells_where_it_is(hub: Any, talk: Any) -> None:
+    hub.on("POST", "/messages", accepted())
+    said = talk("send", "--as", "bob", "alice", "hello")
+    assert (said.code, said.out, said.err) == (0, "alice: pushed (m7 at 7)\n", "")
+    assert hub.asked[0].body == {"as": "bob", "to": "alice", "body": "hello"}
+
+
+def test_send_passes_on_every_part_of_a_message(hub: Any, talk: Any) -> None:
+    hub.on("POST", "/messages", accepted())
+    words = ["send", "--as", "bob", "#build.linux", "red", "--thread", "t", "--reply-to", "m1", "--id", "mine"]
+    assert talk(*words, "--data", '{"run": [1, null]}', "--ttl", "1h30m").code == 0
+    assert hub.asked[0].body == {
+        "as": "bob",
+        "to": "#build.linux",
+        "body": "red",
+        "thread": "t",
+        "reply_to": "m1",
+        "id": "mine",
+        "data": {"run": [1, None]},
+        "ttl": 5400,
+    }
+
+
+def test_send_in_json_is_id_offset_and_to(hub: Any, talk: Any) -> None:
+    hub.on("POST", "/messages", accepted())
+    said = talk("send", "--as", "bob", "alice", "hello", "--json")
+    assert said.json == {"id": "m7", "offset": 7, "to": [{"name": "alice", "state": "pushed"}]}
+    assert said.err == ""
+
+
+def test_send_to_an_unknown_name_is_accepted_and_said_to_be_unknown(hub: Any, talk: Any) -> None:
+    recipient = {"name": "alcie", "state": "accepted", "known": False, "near": ["alice"]}
+    hub.on("POST", "/messages", accepted(to=[recipient]))
+    said = talk("send", "--as", "bob", "alcie", "hello", "--json")
+    assert said.code == 0
+    assert said.json["to"] == [{"name": "alcie", "state": "accepted", "known": False, "near": ["alice"]}]
+    assert said.err == "alcie is unknown; the message waits for it. Did you mean alice?\n"
+
+
+def test_send_to_a_topic_counts_who_hears_it(hub: Any, talk: Any) -> None:
+    hub.on("POST", "/messages", accepted(to=[], recipients=3))
+    assert talk("send", "--as", "bob", "#build", "red").out == "#build: 3 recipients (m7 at 7)\n"
+
+
+def test_the_speaker_is_hubbub_name_unless_as_says_otherwise(
+    hub: Any, talk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.on("POST", "/messages", accepted())
+    monkeypatch.setenv("HUBBUB_NAME", "carol")
+    talk("send", "alice", "one")
+    talk("send", "--as", "bob", "alice", "two")
+    assert [each.body["as"] for each in hub.asked] == ["carol", "bob"]
+
+
+@pytest.mark.parametrize("words", [["send", "alice", "hello"], ["read"], ["wait"], ["ask", "alice", "?"]])
+def test_a_verb_that_nobody_speaks_for_is_refused(hub: Any, talk: Any, words: list[str]) -> None:
+    said = talk(*words)
+    assert said.code == 2
+    assert "--as NAME" in said.err
+    assert "HUBBUB_NAME" in said.err
+    assert hub.asked == []
+
+
+@pytest.mark.parametrize("body", ["", "two\nlines\n", "ünï€ö🎉", "x" * 2**20, "\x00\x1b[2J"], ids=repr)
+def test_standard_input_arrives_as_it_is(hub: Any, talk: Any, monkeypatch: pytest.MonkeyPatch, body: str) -> None:
+    hub.on("POST", "/messages", accepted())
+    monkeypatch.setattr(sys, "stdin", Stdin(body.encode()))
+    assert talk("send", "--as", "bob", "alice", "-").code == 0
+    assert hub.asked[0].body["body"] == body
+
+
+def test_standard_input_over_the_limit_is_refused_before_it_is_sent(
+    hub: Any, talk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", Stdin(b"x" * (2**20 + 1)))
+    said = talk("send", "--as", "bob", "alice", "-")
+    assert said.code == 7
+    assert "1MiB" in said.err
+    assert "max_body" in said.err
+    assert hub.asked == []
+
+
+def test_standard_input_that_is_not_utf8_is_refused(hub: Any, talk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", Stdin(b"ok\xff"))
+    said = talk("send", "--as", "bob", "alice", "-")
+    assert said.code == 2
+    assert "byte 2" in said.err
+
+
+@pytest.mark.parametrize(("option", "value", "word"), [("--data", "{", "JSON"), ("--ttl", "soon", "90s")])
+def test_an_option_that_makes_no_sense_is_refused(hub: Any, talk: Any, option: str, value: str, word: str) -> None:
+    said = talk("send", "--as", "bob", "alice", "hello", option, value)
+    assert said.code == 2
+    assert word in said.err
+    assert hub.asked == []
+
+
+# read
+
+
+def page(*messages: dict[str, Any], more: bool = False) -> dict[str, Any]:
+    return {"messages": list(messages), "more": more, "unread": len(messages)}
+
+
+def test_read_prints_what_is_unread_and_then_marks_it(hub: Any, talk: Any, make_message: Any) -> None:
+    hub.on("GET", "/messages", page(make_message(4), make_message(9, body="two\nlines", thread="t", data={"a": 1})))
+    hub.on("POST", "/read", {"offset": 9})
+    said = talk("read", "--as", "alice")
+    assert said.code == 0
+    lines = said.out.splitlines()
+    assert lines[0].endswith("bob → alice  m4")
+    assert lines[1] == "  hello"
+    assert lines[2].endswith("bob → alice  [t]  m9")
+    assert lines[3:] == ["  two", "  lines", '  data {"a": 1}']
+    assert [each.body for each in hub.asks("POST", "/read")] == [{"as": "alice", "offset": 9}]
+    assert hub.asked[0].query == {"as": "alice", "unread": "1", "limit": "100"}
+
+
+def test_read_in_json_is_one_message_a_line_as_the_hub_tells_it(hub: Any, talk: Any, make_message: Any) -> None:
+    messages = [make_message(4, body="ünï\n€ \x1b[31m"), make_message(9)]
+    hub.on("GET", "/messages", page(*messages))
+    hub.on("POST", "/read", {"offset": 9})
+    assert talk("read", "--as", "alice", "--json").lines == messages
+
+
+def test_read_goes_on_until_nothing_is_left(hub: Any, talk: Any, make_message: Any) -> None:
+    hub.on(
+        "GET", "/messages", page(make_message(1), more=True), page(make_message(2), more=True), page(make_message(3))
+    )
+    hub.on("POST", "/read", {"offset": 0})
+    said = talk("read", "--as", "alice", "--json")
+    assert [each["offset"] for each in said.lines] == [1, 2, 3]
+    assert [each.body["offset"] for each in hub.asks("POST", "/read")] == [1, 2, 3]
+
+
+def test_read_takes_no_more_than_the_limit(hub: Any, talk: Any, make_message: Any) -> None:
+    hub.on("GET", "/messages", page(make_message(1), make_message(2), more=True))
+    hub.on("POST", "/read", {"offset": 0})
+    assert len(talk("read", "--as", "alice", "--limit", "2", "--json").lines) == 2
+    assert hub.asked[0].query["limit"] == "2"
+    assert len(hub.asks("GET", "/messages")) == 1
+
+
+def test_peek_marks_nothing(hub: Any, talk: Any, make_message: Any) -> None:
+    hub.on("GET", "/messages", page(make_message(4)))
+    assert talk("read", "--as", "alice", "--peek", "--json").lines == [make_message(4)]
+    assert hub.asks("POST", "/read") == []
+
+
+def test_nothing_unread_says_so_beside_the_result(hub: Any, talk: Any) -> None:
+    hub.on("GET", "/messages", page())
+    said = talk("read", "--as", "alice")
+    assert (said.code, said.out, said.err) == (0, "", "Nothing is unread for alice.\n")
+    assert talk("read", "--as", "alice", "--json").err == ""
+
+
+def test_what_could_not_be_printed_is_not_marked(hub: Any, talk: Any, make_message: Any) -> None:
+    hub.on("GET", "/messages", page(make_message(4, body="x" * 100_000)))
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-m", "hub", "read", "--as", "alice", "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environ)
+    assert process.stdout
+    process.stdout.close()
+    assert process.stderr
+    errors = process.stderr.read()
+    process.stderr.close()
+    assert process.wait(30) == 1
+    assert errors == b""
+    assert hub.asks("GET", "/messages")
+    assert hub.asks("POST", "/read") == []
+
+
+def test_escapes_of_another_agent_are_shown_on_a_terminal_and_not_obeyed(
+    hub: Any, talk: Any, make_message: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trick = "\x1b[2Jgone\x07\x9b31m\u202eevil\r\n\tok"
+    hub.on("GET", "/messages", page(make_message(4, body=trick, thread="\x1b]0;title\x07\nfake")))
+    hub.on("POST", "/read", {"offset": 4})
+    assert "\x1b[2J" in talk("read", "--as", "alice").out
+
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("NO_COLOR", "1")
+    shown = talk("read", "--as", "alice").out
+    assert not set(shown) & set("\x1b\x07\x9b\u202e\r")
+    assert r"  \x1b[2Jgone\x07\x9b31m\u202eevil\r" + "\n  \tok\n" in shown
+    assert r"[\x1b]0;title\x07\nfake]" in shown
+
+
+# wait
+
+
+def test_wait_prints_and_marks_what_came(hub: Any, talk: Any, make_message: Any) -> None:
+    hub.on("GET", "/messages", page(make_message(4)))
+    hub.on("POST", "/read", {"offset": 4})
+    said = talk("wait", "--as", "alice", "--timeout", "5", "--json")
+    assert (said.code, said.lines) == (0, [make_message(4)])
+    assert float(hub.asked[0].query["wait"]) == pytest.approx(5, abs=1)
+    assert len(hub.asks("POST", "/read")) == 1
+
+
+def test_wait_ends_with_4_at_the_time_limit(hub: Any, talk: Any) -> None:
+    def held(request: Any) -> Any:
+        time.sleep(float(request.query["wait"]))
+        return page()
+
+    hub.on("GET", "/messages", held)
+    began = time.monotonic()
+    said = talk("wait", "--as", "alice", "--timeout", "0.3", "--json")
+    assert (said.code, said.out) == (4, "")
+    assert time.monotonic() - began < 5
+
+
+def test_wait_asks_again_when_the_hub_has_held_the_request_as_long_as_it_may(
+    hub: Any, talk: Any, make_message: Any
+) -> None:
+    hub.on("GET", "/messages", page(), page(), page(make_message(4)))
+    hub.on("POST", "/read", {"offset": 4})
+    assert talk("wait", "--as", "alice", "--json").lines == [make_message(4)]
+    assert [each.query["wait"] for each in hub.asks("GET", "/messages")[:3]] == ["60.0"] * 3
+
+
+# ask
+
+
+def test_ask_prints_the_answer_and_marks_it_if_nothing_waits_before_it(hub: Any, talk: Any, make_message: Any) -> None:
+    answer = make_message(8, body="green", reply_to="m7")
+    hub.on("POST", "/messages", accepted())
+    hub.on("GET", "/messages", page(answer))
+    hub.on("POST", "/read", {"offset": 8})
+    said = talk("ask", "--as", "bob", "alice", "is it green?", "--timeout", "5", "--json")
+    assert (said.code, said.lines, said.err) == (0, [answer], "")
+    first = hub.asks("GET", "/messages")[0]
+    assert (first.query["reply_to"], first.query["as"]) == ("m7", "bob")
+    assert hub.asks("POST", "/read")[0].body == {"as": "bob", "offset": 8}
+
+
+def test_ask_marks_nothing_if_other_mail_waits_before_the_answer(hub: Any, talk: Any, make_message: Any) -> None:
+    hub.on("POST", "/messages", accepted())
+    hub.on("GET", "/messages", page(make_message(8, reply_to="m7")), page(make_message(3), make_message(8)))
+    assert talk("ask", "--as", "bob", "alice", "?").code == 0
+    assert hub.asks("POST", "/read") == []
+
+
+@pytest.mark.parametrize(
+    ("recipient", "told"),
+    [
+        ({"name": "alice", "state": "accepted"}, "alice is offline; the question waits.\n"),
+        (
+            {"name": "alcie", "state": "accepted", "known": False, "near": ["alice"]},
+            "alcie is unknown; the message waits for it. Did you mean alice?\n",
+        ),
+    ],
+)
+def test_ask_says_at_once_that_nobody_is_there_to_answer(
+    hub: Any, talk: Any, recipient: dict[str, Any], told: str
+) -> None:
+    hub.on("POST", "/messages", accepted(to=[recipient]))
+    hub.on("GET", "/messages", page())
+    said = talk("ask", "--as", "bob", recipient["name"], "?", "--timeout", "0")
+    assert said.code == 4
+    assert said.err.startswith(told)
+
+
+# watch
+
+
+def stream(*events: str) -> bytes:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+    return head + "".join(f"{event}\n\n" for event in events).encode()
+
+
+def told(message: dict[str, Any]) -> str:
+    return f"id: {message['offset']}\nevent: message\ndata: {json.dumps(message)}"
+
+
+def test_watch_goes_on_behind_the_last_message_it_has_after_a_break(hub: Any, talk: Any, make_message: Any) -> None:
+    joined = make_message(6, topic="$session.joined", body="", data={"name": "alice"})
+    hub.on("GET", "/status", {"head": 3})
+    hub.on(
+        "GET",
+        "/events",
+        stream(": hello", told(make_message(4))),
+        stream('event: gap\ndata: {"from":5,"to":5}', told(joined)),
+        (403, {"code": "forbidden", "message": "Enough.", "hint": None}),
+    )
+    said = talk("watch")
+    assert said.code == 5
+    assert [each.query["after"] for each in hub.asks("GET", "/events")] == ["3", "4", "6"]
+    lines = said.out.splitlines()
+    assert lines[1] == "  hello"
+    assert lines[2].endswith("alice is online")
+    assert "5 to 5 are no longer kept" in said.err
+
+
+def test_watch_in_json_is_everything_one_message_a_line(hub: Any, talk: Any, make_message: Any) -> None:
+    moved = make_message(5, topic="$cursors", data={"moved": []})
+    hub.on(
+        "GET",
+        "/events",
+        stream(told(make_message(4)), told(moved)),
+        (403, {"code": "forbidden", "message": "Enough.", "hint": None}),
+    )
+    said = talk("watch", "--after", "0", "--as", "alice", "--json")
+    assert said.lines == [make_message(4), moved]
+    assert hub.asked[0].query == {"as": "alice", "after": "0"}
+
+
+def test_a_verb_with_no_hub_in_reach_ends_with_3(hub: Any, home: Any, hubbub: Callable[..., Any]) -> None:
+    url = hub.url
+    hub.close()
+    said = hubbub("send", "--url", url, "--as", "bob", "alice", "hello")
+    assert said.code == 3
+    assert "No hub answers at http://127.0.0.1" in said.err
+    assert main(["ls", "--url", url]) == 3
