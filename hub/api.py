@@ -264,11 +264,12 @@ class Api:
 
     async def snapshot(self, request: Request) -> Response:
         self._identify(request).require("observe")
-        return json_response(await self.page())
+        recent = _number(request.query_params.get("recent"), "recent", 0, inquiry.RECENT, inquiry.RECENT)
+        return json_response(await self.page(recent))
 
-    async def page(self) -> dict[str, Any]:
+    async def page(self, recent: int = inquiry.RECENT) -> dict[str, Any]:
         """The snapshot, with what the outermost layer knows of itself."""
-        shot = await inquiry.snapshot(self.node)
+        shot = await inquiry.snapshot(self.node, recent)
         shot["hub"] = {**self._facts(), **shot["hub"]}
         return shot
 

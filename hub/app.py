@@ -46,7 +46,7 @@ from hub.vault import Vault
 
 logger = structlog.get_logger("hubbub")
 
-LOOK = 2.0  # seconds between looks at who may stay
+LOOK = 2.0  # seconds between looks at who may stay, and whether there is still a home
 SAVE_USED = 30  # of these looks, between two savings of when tokens were last used
 SPARE_FILES = 256  # for the database, the logs and Python itself
 PORTS_TRIED = 20  # the port asked for, and those after it
@@ -89,11 +89,14 @@ class App:
         own = Own(settings.host, settings.allowed_hosts, settings.allowed_origins)
         self.asgi = Guard(self._starlette(), own, door)
 
-    async def look_after_tokens(self) -> None:
-        """End the connections whose token was rotated, revoked, or has expired; until cancelled."""
-        keyring = self.door.keyring
+    async def look_around(self) -> None:
+        """End connections whose token holds no longer, and the hub when its home is gone; until cancelled."""
+        keyring, home = self.door.keyring, self.settings.home
         for beat in count(1):
             await asyncio.sleep(LOOK)
+            if not home.exists():  # nobody can find this hub any more, and what it stores goes nowhere
+                logger.error("home_is_gone", home=str(home))
+                self.stop()
             now = self.node.now()
             self.node.dismiss(
                 lambda identity: keyring.holds(identity, now),  # noqa: B023 - called before the next turn
@@ -115,7 +118,7 @@ class App:
                 Route("/healthz", self._healthz, methods=["GET"]),
                 Route("/readyz", self._readyz, methods=["GET"]),
                 Route("/metrics", answering(self._serve_metrics), methods=["GET"]),
-                *signin.routes(self.links),
+                *signin.routes(self.links, pages.link_expired_page),
                 *pages.routes(self.api.page, may_see=self._may_see),
             ],
             exception_handlers={404: self._not_found},
@@ -280,7 +283,7 @@ async def run(settings: Settings, ready: Any = None) -> int:
         server = Server(config, app)
         app.stop = server.stop
         await app.node.start(server.stop)
-        app.node.watch("tokens", app.look_after_tokens())
+        app.node.watch("look", app.look_around())
         write_hub_json(settings.paths, url=app.url, mode=app.mode, tls_cert=settings.tls_cert)
         logger.info("listening", url=app.url, mode=app.mode, home=str(settings.home))
         if ready is not None:

@@ -97,7 +97,7 @@ class Connection:
             {"type": "websocket.accept", "subprotocol": wire.SUBPROTOCOL if wire.SUBPROTOCOL in offered else None}
         )
         self._all.open += 1
-        reason = "the connection was closed"
+        reason = "the connection was lost"
         try:
             if await self._welcome():
                 await self._converse()
@@ -195,7 +195,9 @@ class Connection:
     async def _text(self) -> str:
         event: Event = await self._receive()
         if event["type"] == "websocket.disconnect":
-            raise _Closed(f"the connection was closed ({event.get('code')})")
+            # 1005: no code was given; 1006: no close frame came (RFC 6455, 7.1.5)
+            code = event.get("code")
+            raise _Closed("the client left" if code in (1000, 1001, 1005) else f"the connection was lost ({code})")
         text = event.get("text")
         if text is None:
             raise BinaryFrame("Binary frames mean nothing here.", "Send JSON in text frames.")

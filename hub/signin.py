@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import secrets
 from collections import OrderedDict
+from collections.abc import Callable
 from hashlib import sha256
 
 from starlette.requests import Request
@@ -20,7 +21,7 @@ from starlette.routing import Route
 from hub.door import KEY, Door
 from hub.errors import HubbubError, Unauthorized
 from hub.origins import Scope, headers
-from hub.refusal import Answer, answer, page, response
+from hub.refusal import Answer, answer, page, response, wants_page
 
 LIFETIME = 600.0  # seconds
 MOST = 64  # links not used yet
@@ -51,11 +52,18 @@ class Links:
             )
 
 
-def routes(links: Links) -> list[Route]:
-    """`/open?code=` and `/signout`, for an app behind the guard."""
+def routes(links: Links, used_up: Callable[[], Response] | None = None) -> list[Route]:
+    """`/open?code=` and `/signout`, for an app behind the guard. `used_up` makes the page for a link that is void."""
 
     async def open_link(request: Request) -> Response:
-        return response(_open(links, request))
+        try:
+            return response(_open(links, request))
+        except Unauthorized as why:
+            if request.method == "GET" and wants_page(request.scope) and used_up is not None:
+                return used_up()
+            return response(answer(request.scope, why))
+        except HubbubError as why:
+            return response(answer(request.scope, why))
 
     async def sign_out(request: Request) -> Response:
         return response(_sign_out(request))
@@ -73,14 +81,13 @@ def _open(links: Links, request: Request) -> Answer:
         return page(503, "Not yet", "This link signs in whoever opens it; it was only looked at.")
     now = door.clock()
     try:
-        try:
-            links.redeem(request.query_params.get("code", ""), now)
-        except Unauthorized as why:
-            door.refused[why.code] += 1
-            door.count_wrong(scope)
-            raise
-    except HubbubError as why:
-        return answer(scope, why)
+        links.redeem(request.query_params.get("code", ""), now)
+    except Unauthorized as why:
+        if _is_signed_in(scope, door, now):  # who opens the same link again wants to see the page
+            return page(200, "Signed in", "This browser is signed in already.", then=DASHBOARD)
+        door.refused[why.code] += 1
+        door.count_wrong(scope)
+        raise
     return page(
         200,
         "Signed in",
@@ -88,6 +95,13 @@ def _open(links: Links, request: Request) -> Answer:
         headers=[(b"set-cookie", door.cookies.sign_in(scope, now).encode("ascii"))],
         then=DASHBOARD,
     )
+
+
+def _is_signed_in(scope: Scope, door: Door, now: float) -> bool:
+    try:
+        return door.cookies.find(scope, now) is not None
+    except HubbubError:
+        return False
 
 
 def _sign_out(request: Request) -> Answer:

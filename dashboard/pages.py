@@ -1,0 +1,149 @@
+"""The dashboard's routes and pages. Every page is right before any script runs, and is of the moment it was asked for.
+
+The hub hands in what it knows and decides who may see it; this module knows neither cookies nor tokens.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from dashboard.assets import TEMPLATES, Assets
+from dashboard.view import Filter, entries, flow, nothing, older, overview
+from dashboard.words import HUES, instant
+
+_OWN_HOST = re.compile(r"[A-Za-z0-9.-]+(:\d+)?|\[[0-9A-Fa-f:.]+\](:\d+)?")
+_YEAR = 365 * 24 * 3600
+
+_assets = Assets()
+_templates = Environment(
+    loader=FileSystemLoader(TEMPLATES),
+    autoescape=select_autoescape(default=True, default_for_string=True),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_templates.globals.update(asset=_assets.url, hues=HUES)
+
+
+def routes(snapshot: Callable[[], Awaitable[Any]], *, may_see: Callable[[Request], bool]) -> list[Route]:
+    """`/` and `/static/…`.
+
+    `snapshot` gives what `GET /api/v1/snapshot` does, as a value that msgspec can encode. `may_see` says whether who
+    asks has the right to observe; if not, `/` is the locked page. Files are everybody's: they tell nothing of the hub.
+    """
+
+    async def front(request: Request) -> Response:
+        if not may_see(request):
+            return locked_page()
+        # Once through JSON: whatever the hub's value is made of, the page sees what the browser will.
+        told = msgspec.json.decode(msgspec.json.encode(await snapshot()))
+        return _front(told, Filter.of(request.query_params), request.headers.get("host", ""))
+
+    return [
+        Route("/", front, methods=["GET"], name="dashboard"),
+        Route("/static/{path:path}", _static, methods=["GET"], name="static"),
+    ]
+
+
+def locked_page() -> HTMLResponse:
+    """401: who asks has not signed in. Says how, and nothing of the hub."""
+    return _notice(
+        401,
+        "This page is locked",
+        "What agents say to one another is shown only to whoever may read the hub’s token. "
+        "A fresh link signs this browser in:",
+        "hubbub open",
+    )
+
+
+def link_expired_page() -> HTMLResponse:
+    """410: the one-time link was used before, or its time is over."""
+    return _notice(
+        410,
+        "This link is used up",
+        "A sign-in link works once and only for a short time. A fresh one:",
+        "hubbub open",
+    )
+
+
+def not_found_page() -> HTMLResponse:
+    """404."""
+    return _notice(404, "There is no such page", "The overview is at the hub’s own address:", "hubbub open")
+
+
+def page_headers(host: str = "") -> dict[str, str]:
+    """The headers of every page: nothing runs, loads, frames or is kept that the hub does not serve itself.
+
+    `host` is the request's; where it is given, the page may open a WebSocket to it. Not all browsers take 'self' in
+    connect-src for that. (https://www.w3.org/TR/CSP3/#match-url-to-source-expression)
+    """
+    own = f" ws://{host} wss://{host}" if _OWN_HOST.fullmatch(host) else ""
+    policy = {
+        "default-src": "'none'",
+        "script-src": "'self'",
+        "style-src": "'self'",
+        "img-src": "'self'",
+        "connect-src": f"'self'{own}",
+        "base-uri": "'none'",
+        "form-action": "'self'",
+        "frame-ancestors": "'none'",
+    }
+    return {
+        "Content-Security-Policy": "; ".join(f"{key} {value}" for key, value in policy.items()),
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        "Referrer-Policy": "no-referrer",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+        "Cache-Control": "no-store",
+    }
+
+
+def _front(snapshot: dict[str, Any], chosen: Filter, host: str) -> HTMLResponse:
+    held = entries(snapshot.pop("recent"))
+    state = {"snapshot": snapshot, "entries": held}
+    html = _templates.get_template("overview.html").render(
+        view=overview(snapshot, chosen),
+        flow=flow(held, chosen, now=instant(snapshot["at"])),
+        nothing=nothing(held, chosen),
+        older=older(held, snapshot),
+        state=_script_data(state),
+    )
+    return HTMLResponse(html, headers=page_headers(host))
+
+
+def _notice(status: int, title: str, text: str, command: str) -> HTMLResponse:
+    html = _templates.get_template("notice.html").render(title=title, text=text, command=command)
+    return HTMLResponse(html, status_code=status, headers=page_headers())
+
+
+def _script_data(value: Any) -> Markup:
+    """JSON that can stand in a script element: no `<` in it, so nothing can end the element or begin a comment."""
+    text = msgspec.json.encode(value).decode()
+    return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))  # noqa: S704  # escaped here
+
+
+async def _static(request: Request) -> Response:
+    found = _assets.find(request.path_params["path"])
+    if found is None:
+        return Response("There is no such file.\n", status_code=404, media_type="text/plain")
+    asset, hashed = found
+    headers = {
+        "Cache-Control": f"public, max-age={_YEAR}, immutable" if hashed else "no-cache",
+        "ETag": asset.etag,
+        "X-Content-Type-Options": "nosniff",
+        "Cross-Origin-Resource-Policy": "same-origin",
+    }
+    if asset.etag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    return Response(asset.body, media_type=asset.media_type, headers=headers)

@@ -1,0 +1,449 @@
+"""What a page shows: a snapshot and a filter in, rows of finished words out. Pure; the time comes with the snapshot.
+
+`static/view.js` says the same in the browser, where it goes on from the first page; a test holds the two to each other.
+A snapshot is the JSON of `GET /api/v1/snapshot`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import tzinfo
+from typing import Any, TypeAlias
+from urllib.parse import quote
+
+from msgspec import Struct
+
+from dashboard.words import ago, clock, count, hue, instant, plural, size, span, visible
+from hub.topic import ALL, INBOX, matches
+
+Snapshot: TypeAlias = dict[str, Any]
+
+TOO_LONG = 5 * 60_000  # milliseconds after which an unread message has waited too long
+BODY_SHOWN = 4_000  # characters of a body that the page holds; the rest is one link away
+PREVIEW = 280  # characters before a message is unfolded
+PREVIEW_LINES = 3
+QUEUES_SHOWN = 10
+READERS_SHOWN = 6
+INSTANCES_SHOWN = 20  # above that, those that are offline with nothing unread are folded
+
+
+class Filter(Struct, frozen=True, kw_only=True):
+    """Which messages the flow shows; it stands in the page's address, so that a link shows the same."""
+
+    with_: str = ""
+    topic: str = ""
+    thread: str = ""
+    facts: bool = True
+
+    @classmethod
+    def of(cls, query: Mapping[str, str]) -> Filter:
+        """Read it from an address; what makes no sense there narrows to nothing rather than failing."""
+        return cls(
+            with_=query.get("with", "").strip(_BLANK),
+            topic=query.get("topic", "").strip(_BLANK).removeprefix("#").lower(),
+            thread=visible(query.get("thread", "")).strip(_BLANK),
+            facts=query.get("facts") != "0",
+        )
+
+    def link(self, **change: str | bool) -> str:
+        """The address of this filter with something changed."""
+        parts = {"with_": self.with_, "topic": self.topic, "thread": self.thread, "facts": self.facts} | change
+        told = [(key.rstrip("_"), parts[key]) for key in ("with_", "topic", "thread") if parts[key]]
+        if not parts["facts"]:
+            told.append(("facts", "0"))
+        return "?" + "&".join(f"{key}={quote(str(value), safe=_UNRESERVED)}" for key, value in told)
+
+    @property
+    def narrows(self) -> bool:
+        return bool(self.with_ or self.topic or self.thread)
+
+    def shows(self, entry: Entry) -> bool:
+        """Whether a message is one of those asked for."""
+        if entry.fact is not None:
+            if not self.facts or self.topic or self.thread:
+                return False
+            return not self.with_ or entry.about.lower() == self.with_.lower()
+        if self.with_:
+            name = self.with_.lower()
+            if name not in (entry.sender.lower(), entry.to.lower()) and entry.topic != INBOX + name:
+                return False
+        if self.topic and not matches(self.topic, entry.topic):
+            return False
+        return not self.thread or entry.thread == self.thread
+
+
+class Entry(Struct, frozen=True, kw_only=True):
+    """One message as the flow holds it: bounded in size, in words that do not change with the time."""
+
+    offset: int
+    id: str
+    at: int
+    sent: str
+    sender: str
+    sender_hue: int
+    to: str
+    to_kind: str  # `name`, `topic` or `all`
+    to_hue: int
+    topic: str
+    thread: str | None
+    reply_to: str | None
+    preview: str
+    body: str
+    long: bool  # whether the preview leaves something out
+    whole: bool  # whether `body` is all of it
+    size: str
+    data: str | None
+    files: list[str]
+    fact: str | None = None  # what the hub tells, in words; such an entry shows nothing else
+    about: str = ""  # the instance that the fact is about
+    about_hue: int = 0
+
+
+class FlowRow(Struct, frozen=True, kw_only=True):
+    entry: Entry
+    clock: str
+    answers: int | None  # the offset of the message it answers, if that is on the page
+    thread_link: str
+
+
+class NameRef(Struct, frozen=True, kw_only=True):
+    """A name, its hue and the address that shows only what is from or to it."""
+
+    name: str
+    hue: int
+    link: str
+
+
+class InstanceRow(Struct, frozen=True, kw_only=True):
+    who: NameRef
+    online: bool
+    state: str
+    unread: str
+    waiting: bool
+    oldest: str
+    late: bool
+    seen: str
+    seen_at: str
+    client: str
+    topics: list[str]
+
+
+class ReaderCell(Struct, frozen=True, kw_only=True):
+    who: NameRef
+    backlog: str
+    behind: bool
+
+
+class QueueRow(Struct, frozen=True, kw_only=True):
+    topic: str
+    link: str
+    prefix: str  # `inbox.`, where the rest is a name
+    rest: str
+    rest_hue: int
+    backlog: str  # of the reader furthest behind
+    waiting: bool
+    messages: str
+    size: str
+    head: str
+    readers: list[ReaderCell]
+    more_readers: list[ReaderCell]
+    more: str  # what the folded readers amount to
+
+
+class Total(Struct, frozen=True, kw_only=True):
+    label: str
+    value: str
+    note: str
+    late: bool = False
+
+
+class Choice(Struct, frozen=True, kw_only=True):
+    value: str
+    chosen: bool
+
+
+class Overview(Struct, frozen=True, kw_only=True):
+    title: str
+    url: str
+    mode: str
+    version: str
+    stood: str  # the time of day this was so
+    totals: list[Total]
+    instances: list[InstanceRow]
+    more_instances: list[InstanceRow]
+    instances_folded: str
+    queues: list[QueueRow]
+    more_queues: list[QueueRow]
+    queues_folded: str
+    empty: bool  # nobody has ever been here
+    names: list[Choice]
+    topics: list[Choice]
+    thread: str
+    without_thread: str
+    clear: str
+    narrows: bool
+    facts: bool
+    facts_link: str
+
+
+def overview(snapshot: Snapshot, chosen: Filter, *, now: int | None = None, zone: tzinfo | None = None) -> Overview:
+    """The first page but for its flow. `now` is in milliseconds since 1970; None is the snapshot's own moment."""
+    moment = instant(snapshot["at"]) if now is None else now
+    hub, instances = snapshot["hub"], snapshot["instances"]
+    rows = [_instance(each, chosen, moment) for each in sorted(instances, key=_here_first)]
+    folded = [row for row in rows if not row.online and not row.waiting] if len(rows) > INSTANCES_SHOWN else []
+    topics = sorted(snapshot["topics"], key=_worst_first)
+    queues = [_queue(each, chosen) for each in topics]
+    return Overview(
+        title=f"Hubbub: {count(hub['online'])} online, {_many(hub['unread'])} unread",
+        url=hub["url"],
+        mode=hub["mode"],
+        version=hub["version"],
+        stood=clock(instant(snapshot["at"]), moment, zone),
+        totals=_totals(snapshot, moment),
+        instances=[row for row in rows if row not in folded],
+        more_instances=folded,
+        instances_folded=f"{plural(len(folded), 'more instance')}, offline with nothing unread",
+        queues=queues[:QUEUES_SHOWN],
+        more_queues=queues[QUEUES_SHOWN:],
+        queues_folded=_folded("queue", topics[QUEUES_SHOWN:]),
+        empty=not instances and all(each["topic"].startswith("$") for each in topics),
+        names=_choices((each["name"] for each in instances), chosen.with_),
+        topics=_choices((each["topic"] for each in topics if not each["topic"].startswith("$")), chosen.topic),
+        thread=chosen.thread,
+        without_thread=chosen.link(thread=""),
+        clear=Filter(facts=chosen.facts).link(),
+        narrows=chosen.narrows,
+        facts=chosen.facts,
+        facts_link=chosen.link(facts=not chosen.facts),
+    )
+
+
+def entries(messages: Iterable[Mapping[str, Any]]) -> list[Entry]:
+    """The messages that a flow can show, in the order given; movements of cursors are none."""
+    return [entry(message) for message in messages if message["topic"] != "$cursors"]
+
+
+def entry(message: Mapping[str, Any]) -> Entry:
+    """One message of the JSON form as an entry."""
+    body = visible(message["body"])
+    shown = body[:BODY_SHOWN]
+    preview, long = _preview(shown, whole=shown == body)
+    sender, to = visible(message["from"]), visible(message["to"])
+    about, fact = _fact(message) if message["topic"].startswith("$") else ("", None)
+    return Entry(
+        offset=message["offset"],
+        id=visible(message["id"]),
+        at=instant(message["at"]),
+        sent=message["at"],
+        sender=sender,
+        sender_hue=hue(sender),
+        to=to,
+        to_kind="all" if to.lower() == ALL else "topic" if to.startswith("#") else "name",
+        to_hue=hue(to),
+        topic=visible(message["topic"]),
+        thread=visible(message["thread"]) if message["thread"] else None,
+        reply_to=visible(message["reply_to"]) if message["reply_to"] else None,
+        preview=preview,
+        body=shown,
+        long=long,
+        whole=shown == body,
+        size=size(len(message["body"].encode("utf-8", "replace"))),
+        data=_data(message["data"]) if fact is None else None,
+        files=[_file(each) for each in message["attachments"] or []],
+        fact=fact,
+        about=about,
+        about_hue=hue(about),
+    )
+
+
+def flow(held: Sequence[Entry], chosen: Filter, *, now: int, zone: tzinfo | None = None) -> list[FlowRow]:
+    """What the filter leaves of the messages, oldest first."""
+    offsets = {each.id: each.offset for each in held if each.fact is None}
+    return [
+        FlowRow(
+            entry=each,
+            clock=clock(each.at, now, zone),
+            answers=offsets.get(each.reply_to) if each.reply_to else None,
+            thread_link=chosen.link(thread=each.thread) if each.thread else "",
+        )
+        for each in held
+        if chosen.shows(each)
+    ]
+
+
+def nothing(held: Sequence[Entry], chosen: Filter) -> str:
+    """What stands in a flow without rows."""
+    if chosen.narrows and held:
+        return f"None of the last {plural(len(held), 'message')} fits. Older ones may."
+    return "Nothing has been said yet."
+
+
+def older(held: Sequence[Entry], snapshot: Snapshot) -> bool:
+    """Whether the log keeps messages from before those held."""
+    return bool(held) and held[0].offset > max(1, snapshot["hub"]["floor"])
+
+
+def _totals(snapshot: Snapshot, now: int) -> list[Total]:
+    hub, instances = snapshot["hub"], snapshot["instances"]
+    kept = [each for each in snapshot["topics"] if not each["topic"].startswith("$")]
+    waiting = [(instant(each["oldest_unread_at"]), each["name"]) for each in instances if each["oldest_unread_at"]]
+    totals = [
+        Total(label="online", value=count(hub["online"]), note=f"of {plural(hub['instances'], 'instance')}"),
+        Total(label="unread", value=_many(hub["unread"]), note="message" if hub["unread"] == 1 else "messages"),
+    ]
+    if waiting:
+        since, name = min(waiting)
+        late = now - since >= TOO_LONG
+        totals.append(Total(label="oldest unread", value=span(now - since), note=f"for {visible(name)}", late=late))
+    else:
+        totals.append(Total(label="oldest unread", value="none", note="all is read"))
+    stored = sum(each["messages"] for each in kept)
+    totals += [
+        Total(label="kept", value=count(stored), note=size(sum(each["bytes"] for each in kept))),
+        Total(label="head", value=count(hub["head"]), note="newest offset"),
+        Total(label="up", value=span(now - instant(hub["started_at"])), note=f"pid {hub['pid']}"),
+    ]
+    return totals
+
+
+def _instance(each: Mapping[str, Any], chosen: Filter, now: int) -> InstanceRow:
+    oldest = now - instant(each["oldest_unread_at"]) if each["oldest_unread_at"] else None
+    state = "online" if each["online"] else "offline"
+    return InstanceRow(
+        who=_ref(each["name"], chosen),
+        online=each["online"],
+        state=f"{state}, {plural(each['sessions'], 'session')}" if each["sessions"] > 1 else state,
+        unread=_many(each["unread"]),
+        waiting=each["unread"] != 0,
+        oldest="" if oldest is None else span(oldest),
+        late=oldest is not None and oldest >= TOO_LONG,
+        seen=ago(now - instant(each["last_seen"])) if each["last_seen"] else "never",
+        seen_at=each["last_seen"] or "",
+        client=visible(each["client"] or ""),
+        topics=[visible(topic) for topic in each["topics"]],
+    )
+
+
+def _queue(each: Mapping[str, Any], chosen: Filter) -> QueueRow:
+    topic = visible(each["topic"])
+    readers = sorted(each["readers"], key=lambda reader: (-reader["backlog"], reader["name"].lower()))
+    cells = [
+        ReaderCell(who=_ref(reader["name"], chosen), backlog=count(reader["backlog"]), behind=reader["backlog"] > 0)
+        for reader in readers
+    ]
+    prefix = INBOX if topic.startswith(INBOX) else ""
+    rest = topic.removeprefix(prefix)
+    return QueueRow(
+        topic=topic,
+        link=chosen.link(with_="", topic=topic, thread=""),
+        prefix=prefix,
+        rest=rest,
+        rest_hue=hue(rest),
+        backlog=cells[0].backlog if cells else "",
+        waiting=bool(cells) and cells[0].behind,
+        messages=count(each["messages"]),
+        size=size(each["bytes"]),
+        head=count(each["head"]),
+        readers=cells[:READERS_SHOWN],
+        more_readers=cells[READERS_SHOWN:],
+        more=_folded("reader", [{"readers": [reader]} for reader in readers[READERS_SHOWN:]]),
+    )
+
+
+def _ref(name: str, chosen: Filter) -> NameRef:
+    name = visible(name)
+    return NameRef(name=name, hue=hue(name), link=chosen.link(with_=name, topic="", thread=""))
+
+
+def _here_first(each: Mapping[str, Any]) -> tuple[bool, str]:
+    return not each["online"], each["name"].lower()
+
+
+def _worst_first(each: Mapping[str, Any]) -> tuple[bool, int, int, str]:
+    """By the reader furthest behind, then by all of them; what the hub tells comes last."""
+    backlogs = [reader["backlog"] for reader in each["readers"]]
+    return each["topic"].startswith("$"), -max(backlogs, default=0), -sum(backlogs), each["topic"]
+
+
+def _folded(what: str, rest: list[Any]) -> str:
+    waiting = sum(reader["backlog"] for each in rest for reader in each["readers"])
+    return f"{plural(len(rest), 'more ' + what)}, {count(waiting) if waiting else 'nothing'} unread"
+
+
+def _choices(values: Iterable[str], chosen: str) -> list[Choice]:
+    """All values by the alphabet, and the chosen one even where it is none of them."""
+    known = {value.lower(): value for value in map(visible, values)}
+    if chosen:
+        known.setdefault(chosen.lower(), chosen)
+    return [Choice(value=known[key], chosen=key == chosen.lower()) for key in sorted(known)]
+
+
+def _many(number: int | None) -> str:
+    """An amount; the hub says null where there is more than it counts at once."""
+    return "many" if number is None else count(number)
+
+
+def _preview(shown: str, whole: bool) -> tuple[str, bool]:
+    """The first lines of a body that say something, and whether that leaves something out."""
+    lines = [line.rstrip(_BLANK) for line in shown.split("\n") if line.strip(_BLANK)]
+    text = "\n".join(lines[:PREVIEW_LINES])
+    if len(text) > PREVIEW:
+        return text[: PREVIEW - 1].rstrip(_BLANK) + "…", True
+    return (text + "…", True) if len(lines) > PREVIEW_LINES or not whole else (text, False)
+
+
+def _data(data: Any) -> str | None:
+    if data is None:
+        return None
+    text = visible(json.dumps(data, indent=2, ensure_ascii=False))
+    return text if len(text) <= BODY_SHOWN else text[:BODY_SHOWN] + "…"
+
+
+def _file(attachment: Mapping[str, Any]) -> str:
+    name = visible(str(attachment.get("name") or "unnamed"))
+    length = attachment.get("size")
+    return f"{name}, {size(length)}" if isinstance(length, int) else name
+
+
+def _fact(message: Mapping[str, Any]) -> tuple[str, str]:
+    """What the hub tells, as (the instance it is about, what of it); `hub/fold.py` lists the facts."""
+    told: Mapping[str, Any] = message["data"] if isinstance(message["data"], dict) else {}
+
+    def of(key: str) -> str:
+        value = told.get(key)
+        return value if isinstance(value, str) else ""
+
+    sessions = told.get("sessions")
+    name = visible(of("name"))
+    match message["topic"]:
+        case "$hub.started":
+            about, text = "", f"the hub started, version {of('version')}"
+        case "$hub.stopped":
+            about, text = "", f"the hub stopped: {of('reason')}"
+        case "$instance.registered":
+            about, text = name, "registered"
+        case "$instance.renamed":
+            about, text = name, f"is the new name of {of('old')}"
+        case "$instance.forgot":
+            about, text = name, "is a free name again"
+        case "$session.joined":
+            about, text = name, f"joined with {of('client')}" if of("client") else "joined"
+            if isinstance(sessions, int) and sessions > 1:
+                text += f", {plural(sessions, 'session')}"
+        case "$session.left":
+            about, text = name, f"left: {of('reason')}" if of("reason") else "left"
+            if isinstance(sessions, int) and sessions > 0:
+                text += f", {plural(sessions, 'session')} still here"
+        case "$subscription.added":
+            about, text = name, f"hears {of('topic')}"
+        case "$subscription.removed":
+            about, text = name, f"no longer hears {of('topic')}"
+        case topic:
+            about, text = "", message["body"] or topic  # from a newer hub; it says in words what it means
+    return about, visible(text)
+
+
+_BLANK = " \t\n"
+_UNRESERVED = "!~*'()"  # what encodeURIComponent leaves as it is, beside what `quote` does

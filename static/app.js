@@ -1,0 +1,196 @@
+// Takes over the page that the server drew, and keeps it true: messages as they come, tables when something changed.
+
+import { h, hydrate, render } from "./vendor/preact.js";
+import { Live } from "./live.js";
+import { Page } from "./overview.js";
+import { Refresh } from "./refresh.js";
+import { Messages } from "./store.js";
+import { Filter, entries, flow, nothing, older, overview } from "./view.js";
+import { instant } from "./words.js";
+
+const SNAPSHOT = "/api/v1/snapshot";
+const OLDER = 100; // messages a page
+const NEAR_THE_END = 8; // px
+const REST = 30_000; // ms after which the tables are fetched though nobody said anything: retention is silent
+
+const root = document.getElementById("page");
+const drawn = JSON.parse(document.getElementById("state").textContent);
+
+const messages = new Messages(drawn.entries);
+let snapshot = drawn.snapshot;
+let chosen = Filter.of(location.search);
+let live = { kind: "still" };
+let lostAt = null; // when the page stopped being live
+let newer = null; // the hub's version, where it is no longer the one this page came with
+let skew = 0; // the hub's clock less this browser's
+let above = false; // the reader is looking further up
+let hasOlder = older(messages.held, snapshot);
+let jumped = false;
+
+const now = () => Date.now() + skew;
+
+function page(moment) {
+  const rows = flow(messages.held, chosen, moment);
+  const fresh = messages.waiting.filter((each) => each.fact === null && chosen.shows(each)).length;
+  const view = overview(snapshot, chosen, moment);
+  return { view, rows, fresh, nothing: nothing(messages.held, chosen), older: hasOlder, live: { ...live, lostAt, newer }, now: moment, on };
+}
+
+let asked = false;
+
+// At most once a frame; a page in the background draws twice a second, for its title's sake.
+function draw() {
+  if (asked) return;
+  asked = true;
+  if (document.hidden) setTimeout(paint, 500);
+  else requestAnimationFrame(paint);
+}
+
+function paint() {
+  asked = false;
+  const props = page(now());
+  document.title = props.view.title;
+  render(h(Page, props), root);
+}
+
+const on = {
+  chosen: () => chosen,
+  jumped: () => jumped && !(jumped = false),
+  theme() {
+    const { dataset } = document.documentElement;
+    dataset.theme = { auto: "light", light: "dark", dark: "auto" }[dataset.theme] ?? "auto";
+    try {
+      localStorage.setItem("hubbub.theme", dataset.theme);
+    } catch {
+      // storage is refused in this browser: the choice holds for this page
+    }
+  },
+  choose(event) {
+    event.preventDefault();
+    const form = new FormData(event.currentTarget);
+    show(new Filter({ ...chosen, with_: form.get("with"), topic: form.get("topic") }).link());
+  },
+  scroll(event) {
+    above = event.currentTarget.scrollTop < -NEAR_THE_END;
+    if (!above && messages.waiting.length > 0) {
+      messages.release();
+      draw();
+    }
+  },
+  unfold: (offset) => messages.unfold(offset) && paint(), // at once: what is inside is measured next
+  newest() {
+    above = false;
+    jumped = true;
+    messages.release();
+    draw();
+  },
+  async older() {
+    const query = new URLSearchParams({ limit: OLDER });
+    if (messages.held.length > 0) query.set("before", messages.held[0].offset);
+    if (chosen.with_) query.set("with", chosen.with_);
+    if (chosen.topic) query.set("topic", chosen.topic);
+    if (chosen.thread) query.set("thread", chosen.thread);
+    const found = await ask(`/api/v1/messages?${query}`);
+    if (!found) return;
+    messages.prepend(entries(found.messages));
+    hasOlder = found.more;
+    draw();
+  },
+};
+
+// The filter stands in the address: going back goes back, and a copied link shows the same.
+function show(link) {
+  history.pushState(null, "", link);
+  filtered();
+}
+
+function filtered() {
+  const before = JSON.stringify(chosen);
+  chosen = Filter.of(location.search);
+  if (JSON.stringify(chosen) === before) return;
+  hasOlder = older(messages.held, snapshot);
+  draw();
+}
+
+// JSON from the hub; null if it did not give any. A refusal ends the session, all else is the socket's to notice.
+async function ask(path) {
+  try {
+    const answer = await fetch(path, { headers: { Accept: "application/json" }, cache: "no-store" });
+    if (answer.status === 401) session.stop("signed out");
+    return answer.ok ? await answer.json() : null;
+  } catch {
+    return null;
+  }
+}
+
+function take(found) {
+  snapshot = found;
+  skew = instant(found.at) - Date.now();
+  newer = found.hub.version === drawn.snapshot.hub.version ? null : found.hub.version;
+  session.sawHead(found.hub.head);
+  draw();
+}
+
+const tables = new Refresh(async () => {
+  const found = await ask(`${SNAPSHOT}?recent=0`);
+  if (found) take(found);
+});
+
+// Another numbering, or a place that no longer exists: what the page holds is of no use, so begin anew.
+async function beginAnew() {
+  const found = await ask(SNAPSHOT);
+  if (!found) return tables.soon();
+  messages.replace(entries(found.recent));
+  hasOlder = older(messages.held, found);
+  take(found);
+}
+
+const session = new Live({
+  url: `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`,
+  resume: snapshot.hub.head,
+  epoch: snapshot.hub.epoch,
+  on: {
+    state(state) {
+      live = state;
+      if (state.kind === "live" || state.kind === "behind") lostAt = null;
+      else if (state.kind === "waiting") lostAt ??= now();
+      document.documentElement.classList.toggle("stale", state.kind === "waiting" || state.kind === "out");
+      draw();
+    },
+    welcome(frame, other) {
+      if (other || frame.resumed === false) beginAnew();
+      else tables.soon();
+    },
+    message(frame) {
+      if (messages.add(frame, above)) draw();
+      tables.soon();
+    },
+    gap(frame) {
+      messages.addGap(frame, now(), above);
+      draw();
+    },
+    status: () => tables.soon(),
+    async signedOut() {
+      try {
+        return (await fetch(SNAPSHOT + "?recent=0", { cache: "no-store" })).status === 401;
+      } catch {
+        return false;
+      }
+    },
+  },
+});
+
+addEventListener("popstate", filtered);
+root.addEventListener("click", (event) => {
+  const link = event.target.closest("a[href^='?']");
+  if (!link || event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  event.preventDefault();
+  show(link.getAttribute("href"));
+});
+
+hydrate(h(Page, page(instant(snapshot.at))), root);
+document.documentElement.dataset.taken = "over"; // what comes after this is live
+skew = instant(snapshot.at) - Date.now();
+session.start();
+setInterval(draw, 1_000);
+setInterval(() => live.kind === "live" && tables.soon(), REST);

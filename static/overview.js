@@ -1,0 +1,192 @@
+// The first page's elements, the same as templates/parts.html and overview.html draw: the browser takes over from there
+// without a change. An element's text is one run, as it is in the server's HTML.
+
+import { Component, h } from "./vendor/preact.js";
+import htm from "./vendor/htm.js";
+import { plural } from "./words.js";
+
+// What is not there is "", null or false alike; an empty string would be a run of text of its own.
+const html = htm.bind((type, props, ...children) => h(type, props, ...children.map((each) => (each === "" ? null : each))));
+
+export function Page({ view, rows, nothing, older, live, now, fresh, on }) {
+  return [
+    html`<${Masthead} view=${view} live=${live} now=${now} on=${on} />`,
+    html`<${Banner} view=${view} live=${live} now=${now} />`,
+    html`<main class=${view.empty ? "overview empty" : "overview"}><h2 class="unseen">Totals</h2><dl class="totals">${view.totals.map(
+      (each) => html`<${Total} key=${each.label} each=${each} />`,
+    )}</dl><${Jump} view=${view} /><div class="stock">${view.empty ? html`<${Start} />` : html`<${Stock} view=${view} />`}</div><${Flow}
+      view=${view} rows=${rows} nothing=${nothing} older=${older} fresh=${fresh} on=${on} /></main>`,
+  ];
+}
+
+const Mark = () =>
+  html`<svg class="sign" viewBox="0 0 24 24" aria-hidden="true"><circle cx="12" cy="12" r="3.5"></circle><path d="M12 3.5a8.5 8.5 0 0 1 8.5 8.5M12 20.5A8.5 8.5 0 0 1 3.5 12"></path></svg>`;
+
+const Masthead = ({ view, live, now, on }) =>
+  html`<header class="masthead"><h1 class="mark"><a href="?"><${Mark} /><span>Hubbub</span></a></h1><ul class="hub" aria-label="This hub"><li class="url">${view.url}</li><li>${view.mode}</li><li>${view.version}</li></ul><p class="live" role="status" data-state=${live.kind}><span class="lamp"></span><span class="word">${liveText(live, view)}</span></p><button class="theme" type="button" onClick=${on.theme}>theme: <span class="auto">auto</span><span class="light">light</span><span class="dark">dark</span></button></header>`;
+
+function liveText(live, view) {
+  switch (live.kind) {
+    case "still":
+      return `as of ${view.stood}`;
+    case "behind":
+      return `${plural(live.by, "message")} behind`;
+    case "waiting":
+      return "reconnecting";
+    case "out":
+      return live.why === "signed out" ? "signed out" : "closed";
+    default:
+      return live.kind;
+  }
+}
+
+// What to do about a page that is not live, once that is more than a moment's break.
+function Banner({ view, live, now }) {
+  if (live.kind === "out" && live.why === "signed out")
+    return html`<p class="banner">This browser is signed out; what stands here is of ${view.stood}. A fresh link: <code>hubbub open</code></p>`;
+  if (live.kind === "out")
+    return html`<p class="banner">The hub ended this page’s session: ${live.why}. What stands here is of ${view.stood}; reload to try again.</p>`;
+  if (live.lostAt && now - live.lostAt > 3_000)
+    return html`<p class="banner">No hub answers; what stands here is of ${view.stood}. This page comes back by itself; to start the hub: <code>hubbub start</code></p>`;
+  if (live.newer)
+    return html`<p class="banner">The hub is version ${live.newer} now. <a href="">Reload this page</a> to see it with that version’s eyes.</p>`;
+  return null;
+}
+
+const Total = ({ each }) =>
+  html`<div class=${each.late ? "total late" : "total"}><dt>${each.label}</dt><dd><span class="value">${each.value}</span> <span class="note">${each.note}</span></dd></div>`;
+
+// For a narrow window, where the parts stand one below the other.
+const Jump = ({ view }) =>
+  html`<nav class="jump" aria-label="On this page">${
+    !view.empty && [html`<a href="#instances">Instances</a>`, " ", html`<a href="#queues">Queues</a>`, " "]
+  }<a href="#messages">Messages</a></nav>`;
+
+const Start = () =>
+  html`<section class="start"><h2>Nobody is here yet</h2><p>Watch a rehearsed conversation:</p><pre class="command"><code>hubbub demo</code></pre><p>Say something yourself; it waits until alice comes:</p><pre class="command"><code>hubbub send --as you alice "hello"</code></pre><p>Let Claude Code take part:</p><pre class="command"><code>claude mcp add hubbub -- hubbub mcp</code></pre></section>`;
+
+const Stock = ({ view }) => [
+  html`<section class="instances"><h2 id="instances">Instances</h2><table aria-labelledby="instances"><thead><tr><th scope="col">Name</th><th scope="col" class="num">Unread</th><th scope="col" class="num">Oldest</th><th scope="col" class="seen">Last seen</th></tr></thead><tbody>${instances(view.instances)}</tbody></table>${
+    view.more_instances.length > 0 &&
+    html`<details class="more"><summary>${view.instances_folded}</summary><table aria-labelledby="instances"><tbody>${instances(view.more_instances)}</tbody></table></details>`
+  }</section>`,
+  html`<section class="queues"><h2 id="queues">Queues</h2><table aria-labelledby="queues"><thead><tr><th scope="col">Topic, and what each reader has not read</th><th scope="col" class="num">Backlog</th><th scope="col" class="num">Kept</th><th scope="col" class="num size">Size</th><th scope="col" class="num">Head</th></tr></thead><tbody>${queues(view.queues)}</tbody></table>${
+    view.more_queues.length > 0 &&
+    html`<details class="more"><summary>${view.queues_folded}</summary><table aria-labelledby="queues"><tbody>${queues(view.more_queues)}</tbody></table></details>`
+  }</section>`,
+];
+
+const instances = (rows) => rows.map((row) => html`<${Instance} key=${row.who.name} row=${row} />`);
+const queues = (rows) => rows.map((row) => html`<${Queue} key=${row.topic} row=${row} />`);
+
+const Name = ({ who }) => html`<a class=${`name h${who.hue}`} href=${who.link}>${who.name}</a>`;
+
+const Instance = ({ row }) =>
+  html`<tr class=${row.online ? "on" : "off"}><th scope="row"><div class="cell"><div class="who"><span class="presence"></span><${Name} who=${row.who} /> <span class="state">${row.state}</span></div><div class="sub">${
+    row.client ? [html`<span class="client">${row.client}</span>`, " "] : null
+  }${row.topics.map((topic) => [html`<span class="topic">${topic}</span>`, " "])}</div></div></th><td class=${row.waiting ? "num some" : "num none"}>${row.unread}</td><td class=${row.late ? "num late" : "num"}>${row.oldest}${
+    row.late && html`<span class="unseen"> (too long)</span>`
+  }</td><td class="seen"><time datetime=${row.seen_at}>${row.seen}</time></td></tr>`;
+
+const Reader = ({ cell }) =>
+  html`<li class=${cell.behind ? "behind" : "level"}><${Name} who=${cell.who} /> <span class="backlog">${cell.backlog}</span></li>`;
+
+const readers = (cells) => cells.map((cell) => html`<${Reader} key=${cell.who.name} cell=${cell} />`);
+
+const Queue = ({ row }) =>
+  html`<tr><th scope="row"><div class="cell"><a class="topic" href=${row.link}>${
+    row.prefix ? [html`<span class="prefix">${row.prefix}</span>`, html`<span class=${`h${row.rest_hue}`}>${row.rest}</span>`] : html`<span>${row.rest}</span>`
+  }</a><ul class="readers">${
+    row.readers.length > 0 ? readers(row.readers) : html`<li class="nobody">no readers</li>`
+  }</ul>${
+    row.more_readers.length > 0 &&
+    html`<details class="more"><summary>${row.more}</summary><ul class="readers">${readers(row.more_readers)}</ul></details>`
+  }</div></th><td class=${row.waiting ? "num some" : "num none"}>${row.backlog}</td><td class="num">${row.messages}</td><td class="num size">${row.size}</td><td class="num">${row.head}</td></tr>`;
+
+const Choice = ({ each }) => html`<option value=${each.value} selected=${each.chosen}>${each.value}</option>`;
+
+class Flow extends Component {
+  // A message that is unfolded must not move from under the pointer: the roll is held at its lower end.
+  unfold = (event) => {
+    const summary = event.target.closest("summary");
+    if (!summary || !summary.parentElement.parentElement.classList.contains("message")) return;
+    event.preventDefault();
+    if (!getSelection().isCollapsed && summary.contains(getSelection().anchorNode)) return; // text is being marked
+    const details = summary.parentElement;
+    const before = summary.getBoundingClientRect().top;
+    this.props.on.unfold(Number(details.parentElement.id.slice(1)));
+    details.open = !details.open;
+    this.scroll.scrollTop += summary.getBoundingClientRect().top - before;
+  };
+
+  componentDidUpdate(before) {
+    const { with_, topic, thread } = this.props.on.chosen();
+    const shown = JSON.stringify([with_, topic, thread]);
+    if (this.shown !== undefined && this.shown !== shown) this.scroll.scrollTop = 0;
+    this.shown = shown;
+    if (before.fresh > 0 && this.props.fresh === 0 && this.props.on.jumped()) this.scroll.scrollTop = 0;
+  }
+
+  render({ view, rows, nothing, older, fresh, on }) {
+    return html`<section class="flow" aria-labelledby="messages"><div class="bar"><h2 id="messages" tabindex="-1">Messages</h2><form class="filters" method="get" onChange=${on.choose} onSubmit=${on.choose}><label><span>From or to</span> <select name="with"><option value="">anyone</option>${view.names.map(
+      (each) => html`<${Choice} key=${each.value} each=${each} />`,
+    )}</select></label><label><span>Topic</span> <select name="topic"><option value="">any</option>${view.topics.map(
+      (each) => html`<${Choice} key=${each.value} each=${each} />`,
+    )}</select></label>${view.thread ? html`<input type="hidden" name="thread" value=${view.thread} />` : null}${
+      !view.facts && html`<input type="hidden" name="facts" value="0" />`
+    }<button class="apply" type="submit">Show</button></form><a class="facts" href=${view.facts_link}>${
+      view.facts ? "Hide hub facts" : "Show hub facts"
+    }</a></div>${
+      view.narrows &&
+      html`<p class="narrowed">${
+        view.thread
+          ? [html`<span>thread</span>`, " ", html`<bdi class="mark-thread">${view.thread}</bdi>`, " ", html`<a href=${view.without_thread}>all threads</a>`, " "]
+          : null
+      }<a href=${view.clear}>Show everything</a></p>`
+    }<div class="scroll" tabindex="0" role="region" aria-label="Messages, the newest last" ref=${(element) => (this.scroll = element)} onScroll=${on.scroll} onClick=${this.unfold}><div class="roll"><button class="older" type="button" hidden=${!older} onClick=${on.older}>Older messages</button><ol>${
+      rows.length > 0 ? rows.map((row) => html`<${Row} key=${row.entry.offset} row=${row} />`) : html`<li class="nothing">${nothing}</li>`
+    }</ol></div></div>${fresh > 0 && html`<button class="pill" type="button" onClick=${on.newest}>${`${fresh} new`}</button>`}</section>`;
+  }
+}
+
+class Row extends Component {
+  shouldComponentUpdate({ row }) {
+    const was = this.props.row;
+    return row.entry !== was.entry || row.clock !== was.clock || row.answers !== was.answers || row.thread_link !== was.thread_link;
+  }
+
+  render({ row }) {
+    return row.entry.fact === null ? message(row) : fact(row);
+  }
+}
+
+const fact = ({ entry, clock }) =>
+  html`<li class="fact" id=${`m${entry.offset}`}><time datetime=${entry.sent}>${clock}</time><p>${
+    entry.about ? [html`<bdi class=${`name h${entry.about_hue}`}>${entry.about}</bdi>`, " "] : null
+  }<bdi>${entry.fact}</bdi></p></li>`;
+
+function message({ entry, clock, answers, thread_link }) {
+  return html`<li class=${entry.fresh ? "message fresh" : "message"} id=${`m${entry.offset}`}><details><summary><time datetime=${entry.sent}>${clock}</time><span class="line"><bdi class=${`name h${entry.sender_hue}`}>${entry.sender}</bdi> <span class="arrow" role="img" aria-label="to">→</span> <bdi class=${
+    entry.to_kind === "name" ? `name h${entry.to_hue}` : "topic"
+  }>${entry.to}</bdi>${entry.reply_to ? [" ", html`<span class="mark-reply">reply</span>`] : null}${
+    entry.thread ? [" ", html`<bdi class="mark-thread">${entry.thread}</bdi>`] : null
+  }${
+    entry.files.length > 0 && [" ", html`<span class="mark-files">${plural(entry.files.length, "file")}</span>`]
+  }</span><bdi class="preview">${entry.preview}</bdi></summary>${entry.folded ? null : whole(entry, answers, thread_link)}</details></li>`;
+}
+
+const whole = (entry, answers, thread_link) =>
+  html`<div class="whole"><pre class="body" dir="auto">${entry.body}</pre>${
+    !entry.whole &&
+    html`<p class="cut"><a href=${`/api/v1/messages/${encodeURIComponent(entry.id)}`} target="_blank" rel="noopener">${`The whole message, ${entry.size}`}</a></p>`
+  }${entry.data !== null && html`<pre class="data">${entry.data}</pre>`}${
+    entry.files.length > 0 && html`<ul class="files">${entry.files.map((file) => html`<li><bdi>${file}</bdi></li>`)}</ul>`
+  }<dl class="about">${part("offset", String(entry.offset))}${
+    entry.thread ? html`<div><dt>thread</dt><dd><a href=${thread_link}>${entry.thread}</a></dd></div>` : null
+  }${
+    entry.reply_to
+      ? html`<div><dt>answers</dt><dd>${answers !== null ? html`<a href=${`#m${answers}`}>${String(answers)}</a>` : html`<bdi>${entry.reply_to}</bdi>`}</dd></div>`
+      : null
+  }${part("topic", entry.topic)}${part("size", entry.size)}${part("sent", entry.sent)}${part("id", entry.id)}</dl></div>`;
+
+const part = (term, value) => html`<div><dt>${term}</dt><dd>${value}</dd></div>`;

@@ -1,0 +1,601 @@
+"""The page in a real Chromium: it takes over without a flicker, stays true, and runs nothing that others wrote.
+
+Any message on the browser's console fails a test, a violation of the content policy among them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
+
+from dashboard.pages import _assets
+from dashboard.view import Filter, entries, flow, nothing, older, overview
+from dashboard.words import instant
+
+pytestmark = pytest.mark.browser
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync",
+         "--disable-component-update"]  # fmt: skip
+LOST = re.compile(r"WebSocket connection to .* failed|ERR_CONNECTION_REFUSED|status of 401")  # Chromium says so itself
+
+
+def a_chromium(driver: Playwright) -> str | None:
+    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    bundled = driver.chromium.executable_path
+    return found or (bundled if Path(bundled).exists() else None)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as driver:
+        path = a_chromium(driver)
+        if path is None:
+            pytest.skip("no Chromium: install one, or name it in the variable CHROMIUM")
+        browser = driver.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+class Window:
+    """Opens pages, and keeps what their consoles say."""
+
+    def __init__(self, browser: Browser) -> None:
+        self.browser = browser
+        self.said: list[str] = []
+        self.forgiven: re.Pattern[str] | None = None
+        self._contexts: list[BrowserContext] = []
+
+    def __call__(
+        self, url: str, *, width: int = 1280, before: str | None = None, clock: bool = False, **more: Any
+    ) -> Page:
+        more = {"timezone_id": "UTC", "viewport": {"width": width, "height": 800}} | more
+        context = self.browser.new_context(**more)
+        context.set_default_timeout(10_000)
+        self._contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: self.said.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: self.said.append(f"uncaught: {error}"))
+        page.on("dialog", lambda dialog: self.said.append(f"dialog: {dialog.message}"))
+        if before:
+            page.add_init_script(before)
+        if clock:
+            page.clock.install()
+        page.goto(url)
+        return page
+
+    def close(self) -> list[str]:
+        for context in self._contexts:
+            context.close()
+        return [line for line in self.said if not (self.forgiven and self.forgiven.search(line))]
+
+
+@pytest.fixture
+def window(browser: Browser) -> Iterator[Window]:
+    window = Window(browser)
+    yield window
+    assert window.close() == []
+
+
+def wait_until(page: Page, so: Callable[[], bool]) -> None:
+    for _ in range(500):
+        if so():
+            return
+        page.wait_for_timeout(10)  # the browser's events are handled meanwhile, which a sleep would not let them be
+    raise AssertionError("it did not come to that within 5 s")
+
+
+def is_live(page: Page) -> None:
+    expect(page.locator(".live")).to_have_text("live")
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+COUNT_CHANGES = """
+  window.changes = [];
+  new MutationObserver((records) => {
+    for (const { type, target, attributeName, addedNodes, removedNodes } of records) {
+      if (target === document.documentElement) {
+        if (attributeName === "data-taken") window.before ??= window.changes.splice(0);
+      } else if (target.closest?.("#page") || target.parentElement?.closest("#page")) {
+        // While the parser is at work it adds; taking over may neither add, remove nor change.
+        if (type !== "childList" || removedNodes.length || document.readyState !== "loading")
+          window.changes.push([type, attributeName, target.outerHTML?.slice(0, 80), addedNodes[0]?.nodeName]);
+      }
+    }
+  }).observe(document, { subtree: true, childList: true, characterData: true, attributes: true });
+"""
+
+
+def test_the_script_takes_over_without_changing_anything(
+    serve: Callable[..., Any], window: Window, any_snapshot: dict[str, Any]
+) -> None:
+    page = window(serve(any_snapshot).url, before=COUNT_CHANGES)
+    is_live(page)
+    assert page.evaluate("window.before") == []
+    assert page.evaluate("window.changes.length") > 0, "the observer saw nothing at all"
+
+
+@pytest.mark.parametrize(
+    "query", ["", "?with=docs", "?topic=build.*&facts=0", "?thread=release-2.4&with=API", "?with=%3Cx"]
+)
+def test_the_browser_says_the_same_as_the_server(
+    serve: Callable[..., Any], window: Window, any_snapshot: dict[str, Any], query: str
+) -> None:
+    page = window(serve(any_snapshot).url)
+    from_browser = page.evaluate(
+        """async ([path, snapshot, query, now]) => {
+             const view = await import(path);
+             const chosen = view.Filter.of(query);
+             const held = view.entries(snapshot.recent);
+             return [view.overview(snapshot, chosen, now), held, view.flow(held, chosen, now),
+                     view.nothing(held, chosen), view.older(held, snapshot)];
+           }""",
+        [_assets.url("view.js"), any_snapshot, query, instant(any_snapshot["at"])],
+    )
+    chosen = Filter.of(dict(part.split("=") for part in query[1:].replace("%3C", "<").split("&") if part))
+    held = entries(any_snapshot["recent"])
+    rows = flow(held, chosen, now=instant(any_snapshot["at"]), zone=UTC)
+    from_server = [
+        overview(any_snapshot, chosen, zone=UTC),
+        held,
+        rows,
+        nothing(held, chosen),
+        older(held, any_snapshot),
+    ]
+    assert from_browser == msgspec.to_builtins(from_server)
+
+
+def test_numbers_and_spans_are_said_the_same(serve: Callable[..., Any], window: Window, make: Any) -> None:
+    from dashboard import words
+
+    numbers = [0, 1, 2, 999, 1_000, 1_023, 1_024, 5_000, 10_239, 10_240, 59_999, 60_000, 1_048_575, 3_599_999,
+               172_799_999, 172_800_000, 2**40, 2**52]  # fmt: skip
+    page = window(serve(make.nobody_yet()).url)
+    said = page.evaluate(
+        """async ([path, numbers]) => {
+             const words = await import(path);
+             const { count, plural, size, span, ago, hue } = words;
+             return numbers.map((n) => [count(n), plural(n, "x"), size(n), span(n), ago(n), hue(`n${n}`)]);
+           }""",
+        [_assets.url("words.js"), numbers],
+    )
+    assert said == [
+        [words.count(n), words.plural(n, "x"), words.size(n), words.span(n), words.ago(n), words.hue(f"n{n}")]
+        for n in numbers
+    ]
+
+
+TOO_WIDE = """
+  [document.documentElement, ...document.querySelectorAll(".scroll, .stock, .masthead, .totals")]
+    .filter((part) => part.scrollWidth > part.clientWidth)
+    .map((part) => [part.className, part.scrollWidth, part.clientWidth])
+"""
+
+
+@pytest.mark.parametrize("width", [390, 768, 1280, 1920])
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "none"])
+def test_nothing_is_wider_than_the_window(
+    serve: Callable[..., Any], window: Window, any_snapshot: dict[str, Any], width: int, scripts: bool
+) -> None:
+    page = window(serve(any_snapshot).url, width=width, java_script_enabled=scripts)
+    expect(page.locator(".live")).to_have_text("live" if scripts else re.compile("^as of "))
+    assert page.evaluate(TOO_WIDE) == []
+
+
+def test_hostile_text_is_shown_and_nothing_of_it_runs(serve: Callable[..., Any], window: Window, make: Any) -> None:
+    hub = serve(make.nobody_yet(now()))
+    page = window(hub.url)
+    is_live(page)
+    at = make.rfc3339(now())
+    hub.say(
+        *(
+            make.a_message(2 + place, "mallory", "alice", text, at, thread=text or None, data=[text])
+            for place, text in enumerate(make.HOSTILE)
+        )
+    )
+    last = page.locator(f"#m{1 + len(make.HOSTILE)}")
+    expect(last).to_be_visible()
+    for place, text in enumerate(make.HOSTILE):
+        row = page.locator(f"#m{2 + place}")
+        assert row.locator(".name").all_text_contents() == ["mallory", "alice"]
+        assert row.locator(".line > .mark-thread").count() == (1 if text else 0)
+        row.locator("summary").click()
+        expect(row.locator(".body")).to_have_count(1)
+    assert page.locator("#m2 .body").text_content() == make.HOSTILE[0]
+    assert page.locator("#page script, #page img, #page style, #page iframe, #page h1 ~ h1").count() == 0
+    assert page.title().startswith("Hubbub: ")
+    # A body that turns the direction of writing turns its own only.
+    forged = page.locator(f"#m{2 + 7} .line .name").first
+    assert forged.bounding_box()["x"] < page.locator(f"#m{2 + 7} .line .arrow").bounding_box()["x"]  # type: ignore[index]
+
+
+def test_a_message_shows_as_it_comes_and_the_tables_follow(
+    serve: Callable[..., Any], window: Window, make: Any
+) -> None:
+    snapshot = make.nobody_yet(now())
+    hub = serve(snapshot)
+    page = window(hub.url)
+    is_live(page)
+    expect(page.get_by_text("Nobody is here yet")).to_be_visible()
+    page.evaluate("window.same = true")
+    at = make.rfc3339(now())
+    snapshot["instances"] = [make.an_instance("alice", now(), unread=1, oldest_unread_at=at)]
+    snapshot["topics"] = [make.a_queue("inbox.alice", 1, 5, 3, alice=1)]
+    snapshot["hub"] |= {"online": 1, "instances": 1, "unread": 1}
+    hub.say(
+        make.a_fact(2, "$session.joined", at, name="alice", client="codex/1"),
+        make.a_message(3, "bob", "alice", "hello", at),
+    )
+    expect(page.locator("#m3 .preview")).to_have_text("hello")
+    expect(page.locator(".fact").last).to_contain_text("alice joined with codex/1")
+    expect(page.get_by_role("row", name=re.compile("alice online"))).to_be_visible()
+    expect(page.locator(".queues tbody tr")).to_contain_text("inbox.alice")
+    expect(page).to_have_title("Hubbub: 1 online, 1 unread")
+    assert page.evaluate("window.same") is True, "the page was loaded anew"
+
+
+def test_what_was_taken_is_confirmed_so_that_more_may_come(
+    serve: Callable[..., Any], window: Window, make: Any
+) -> None:
+    hub = serve(make.nobody_yet(now()))
+    page = window(hub.url)
+    is_live(page)
+    at = make.rfc3339(now())
+    hub.say(*(make.a_message(offset, "bob", "alice", f"number {offset}", at) for offset in range(2, 302)))
+    page.locator("#m301").wait_for(timeout=30_000)
+    wait_until(page, lambda: hub.heard[-1].get("offset") == 301)
+    hello, *others = hub.heard
+    assert hello == {
+        "type": "hello", "ref": 1, "observe": True, "resume": 1, "epoch": "e1", "credit": 256, "client": "dashboard",
+    }  # fmt: skip
+    received = [frame["offset"] for frame in others if frame["type"] == "received"]
+    assert received == sorted(received)
+    assert received[-1] == 301
+    assert max(b - a for a, b in zip([1, *received], received, strict=False)) <= 64
+
+
+def test_tables_are_not_fetched_once_a_message(serve: Callable[..., Any], window: Window, make: Any) -> None:
+    hub = serve(make.nobody_yet(now()))
+    page = window(hub.url)
+    is_live(page)
+    at = make.rfc3339(now())
+    for offset in range(2, 202):
+        hub.say(make.a_message(offset, "bob", "alice", "x", at))
+    expect(page.locator("#m201")).to_be_visible()
+    assert hub.fetched <= 12
+
+
+def test_the_flow_stays_bounded(serve: Callable[..., Any], window: Window, make: Any) -> None:
+    hub = serve(make.nobody_yet(now()))
+    page = window(hub.url)
+    is_live(page)
+    at = make.rfc3339(now())
+    hub.say(*(make.a_message(offset, "bob", "alice", "x", at) for offset in range(2, 803)))
+    page.locator("#m802").wait_for(timeout=30_000)  # 801 rows at once, on whatever machine this is
+    expect(page.locator(".message")).to_have_count(500)
+
+
+def a_long_page(serve: Callable[..., Any], window: Window, make: Any) -> tuple[Any, Page]:
+    at = make.rfc3339(now())
+    said = [make.a_message(offset, "bob", "alice", f"line {offset}\nand more", at) for offset in range(2, 82)]
+    hub = serve(make.a_snapshot(now(), recent=said, instances=[make.an_instance("alice", now())]))
+    page = window(hub.url)
+    is_live(page)
+    return hub, page
+
+
+def place_of(page: Page, selector: str) -> float:
+    box = page.locator(selector).bounding_box()
+    assert box is not None
+    return box["y"]
+
+
+def test_a_reader_further_up_is_not_moved_and_told_what_is_new(
+    serve: Callable[..., Any], window: Window, make: Any
+) -> None:
+    hub, page = a_long_page(serve, window, make)
+    expect(page.locator("#m81")).to_be_in_viewport()
+    page.locator("#m40").scroll_into_view_if_needed()
+    before = place_of(page, "#m40")
+    at = make.rfc3339(now())
+    hub.say(*(make.a_message(offset, "bob", "alice", "new", at) for offset in range(82, 94)))
+    pill = page.get_by_role("button", name="12 new")
+    expect(pill).to_be_visible()
+    assert place_of(page, "#m40") == before
+    assert page.locator("#m82").count() == 0
+    pill.click()
+    expect(page.locator("#m93")).to_be_in_viewport()
+    expect(pill).to_have_count(0)
+    hub.say(make.a_message(94, "bob", "alice", "and on", at))
+    expect(page.locator("#m94")).to_be_in_viewport()
+
+
+def test_a_message_unfolds_in_its_place_by_mouse_and_keyboard(
+    serve: Callable[..., Any], window: Window, make: Any
+) -> None:
+    _, page = a_long_page(serve, window, make)
+    summary = page.locator("#m70 summary")
+    summary.scroll_into_view_if_needed()
+    before = place_of(page, "#m70 summary")
+    summary.click()
+    expect(page.locator("#m70 .whole")).to_be_visible()
+    assert abs(place_of(page, "#m70 summary") - before) <= 1
+    summary.press("Enter")
+    expect(page.locator("#m70 .whole")).to_be_hidden()
+
+
+def test_older_messages_come_on_demand(serve: Callable[..., Any], window: Window, make: Any) -> None:
+    at = make.rfc3339(now())
+    said = [make.a_message(offset, "bob", "alice", f"line {offset}", at) for offset in range(1, 301)]
+    hub = serve(make.a_snapshot(now(), recent=said[200:]))
+    hub.history = said
+    page = window(hub.url)
+    is_live(page)
+    more = page.get_by_role("button", name="Older messages")
+    more.click()
+    expect(page.locator("#m101")).to_be_attached()
+    more.click()
+    expect(page.locator("#m1")).to_be_attached()
+    expect(more).to_be_hidden()
+    assert page.locator(".message").count() == 300
+
+
+def test_it_comes_back_by_itself_with_everything_that_was_said(
+    serve: Callable[..., Any], window: Window, make: Any
+) -> None:
+    window.forgiven = LOST
+    hub = serve(make.nobody_yet(now()))
+    page = window(hub.url)
+    is_live(page)
+    hub.stop()
+    expect(page.locator(".live")).to_have_text("reconnecting")
+    expect(page.locator(".banner")).to_contain_text("No hub answers")
+    at = make.rfc3339(now())
+    hub.history += [make.a_message(offset, "bob", "alice", f"meanwhile {offset}", at) for offset in (2, 3)]
+    hub.snapshot["hub"]["head"] = 3
+    hub.start()
+    is_live(page)
+    expect(page.locator(".banner")).to_have_count(0)
+    expect(page.locator(".message")).to_have_count(2)
+    again = [frame for frame in hub.heard if frame["type"] == "hello"][-1]
+    assert (again["resume"], again["epoch"]) == (1, "e1")
+
+
+def test_another_numbering_starts_the_page_anew(serve: Callable[..., Any], window: Window, make: Any) -> None:
+    window.forgiven = LOST
+    at = make.rfc3339(now())
+    old = [make.a_message(offset, "bob", "alice", "old", at) for offset in range(2, 9)]
+    hub = serve(make.a_snapshot(now(), recent=old))
+    page = window(hub.url)
+    is_live(page)
+    expect(page.locator(".message")).to_have_count(7)
+    hub.snapshot = make.a_snapshot(now(), recent=[make.a_message(4, "eve", "alice", "fresh", at)], hub={"epoch": "e2"})
+    hub.history = []
+    hub.hang_up(4002, "restarting")
+    is_live(page)
+    expect(page.locator(".message")).to_have_count(1)
+    expect(page.locator("#m4 .preview")).to_have_text("fresh")
+    hub.say(make.a_message(5, "eve", "alice", "and on", at))
+    expect(page.locator("#m5")).to_be_visible()
+
+
+def test_a_page_that_is_signed_out_says_what_to_type(serve: Callable[..., Any], window: Window, make: Any) -> None:
+    window.forgiven = LOST
+    hub = serve(make.a_busy_hour(now()))
+    page = window(hub.url)
+    is_live(page)
+    hub.open = False
+    hub.hang_up(4511, "the token was revoked")
+    expect(page.locator(".live")).to_have_text("signed out")
+    expect(page.locator(".banner")).to_contain_text("hubbub open")
+    page.goto(hub.url)
+    expect(page.get_by_role("heading", name="This page is locked")).to_be_visible()
+
+
+def test_what_a_snapshot_counts_and_the_page_has_not_is_said(
+    serve: Callable[..., Any], window: Window, make: Any
+) -> None:
+    hub = serve(make.nobody_yet(now()))
+    page = window(hub.url)
+    is_live(page)
+    hub.snapshot["hub"]["head"] = 41
+    hub.push({"type": "message"} | make.a_fact(2, "$cursors", make.rfc3339(now()), moved=[]))
+    expect(page.locator(".live")).to_have_text("39 messages behind")
+    hub.push({"type": "gap", "from": 3, "to": 41})
+    is_live(page)
+    expect(page.locator(".fact").last).to_contain_text("39 messages are no longer kept")
+
+
+def test_a_hub_that_falls_silent_is_noticed(serve: Callable[..., Any], window: Window, make: Any) -> None:
+    hub = serve(make.nobody_yet(now()))
+    page = window(hub.url, clock=True)
+    page.clock.run_for(1_000)
+    is_live(page)
+    hub.deaf = True
+    page.clock.run_for(25_500)  # 15 s of silence, and 10 s for an answer
+    wait_until(page, lambda: [frame["type"] for frame in hub.heard].count("hello") == 2)
+
+
+def test_filters_stand_in_the_address_and_going_back_goes_back(
+    serve: Callable[..., Any], window: Window, make: Any
+) -> None:
+    page = window(serve(make.a_busy_hour(now())).url)
+    is_live(page)
+    page.evaluate("window.same = true")
+    page.get_by_label("From or to").select_option("docs")
+    expect(page).to_have_url(re.compile(r"\?with=docs$"))
+    expect(page.locator(".message")).to_have_count(2)
+    page.get_by_role("link", name="Hide hub facts").click()
+    expect(page).to_have_url(re.compile(r"\?with=docs&facts=0$"))
+    expect(page.locator(".fact")).to_have_count(0)
+    page.get_by_role("link", name="build.macos").click()
+    expect(page).to_have_url(re.compile(r"\?topic=build.macos&facts=0$"))
+    expect(page.locator(".message")).to_have_count(1)
+    page.go_back()
+    page.go_back()
+    expect(page).to_have_url(re.compile(r"\?with=docs$"))
+    expect(page.locator(".message")).to_have_count(2)
+    expect(page.get_by_label("From or to")).to_have_value("docs")
+    page.get_by_role("link", name="Show everything").click()
+    expect(page.locator(".message")).to_have_count(12)
+    assert page.evaluate("window.same") is True, "the page was loaded anew"
+
+
+def test_filters_work_without_scripts(serve: Callable[..., Any], window: Window, make: Any) -> None:
+    page = window(serve(make.a_busy_hour(now())).url + "?facts=0", java_script_enabled=False)
+    page.get_by_label("From or to").select_option("docs")
+    page.get_by_role("button", name="Show").click()
+    expect(page).to_have_url(re.compile(r"\?with=docs&topic=&facts=0$"))
+    expect(page.locator(".message")).to_have_count(2)
+    page.locator("#m4708 summary").click()
+    expect(page.locator("#m4708 .whole")).to_contain_text("release-2.4")
+    expect(page.get_by_role("button", name=re.compile("theme|Older"))).to_have_count(0)
+
+
+def test_without_scripts_the_newest_message_is_in_sight(serve: Callable[..., Any], window: Window, make: Any) -> None:
+    at = make.rfc3339(now())
+    said = [make.a_message(offset, "bob", "alice", f"line {offset}", at) for offset in range(2, 82)]
+    page = window(serve(make.a_snapshot(now(), recent=said)).url, java_script_enabled=False)
+    expect(page.locator("#m81")).to_be_in_viewport()
+
+
+def test_a_chosen_theme_is_there_before_the_first_paint(serve: Callable[..., Any], window: Window, make: Any) -> None:
+    page = window(serve(make.nobody_yet()).url, color_scheme="light")
+    is_live(page)
+    toggle = page.get_by_role("button", name="theme: auto")
+    toggle.click()
+    page.get_by_role("button", name="theme: light").click()
+    expect(page.get_by_role("button", name="theme: dark")).to_be_visible()
+    paper = "getComputedStyle(document.documentElement).backgroundColor"
+    dark = page.evaluate(paper)
+    page.reload()
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    assert page.evaluate(paper) == dark
+    page.get_by_role("button", name="theme: dark").click()
+    assert page.evaluate(paper) != dark
+
+
+CONTRAST = """() => {
+  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const linear = (value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
+  const luminance = (colour) => {
+    canvas.fillStyle = colour;
+    canvas.fillRect(0, 0, 1, 1);
+    const [r, g, b] = [...canvas.getImageData(0, 0, 1, 1).data].map((value) => linear(value / 255));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const probe = document.querySelector(".mark").appendChild(document.createElement("span"));
+  const measure = (className, colour = "") => {
+    probe.className = className;
+    probe.style.color = colour;
+    return luminance(getComputedStyle(probe).color);
+  };
+  const papers = ["--paper", "--raised", "--amber-wash"].map((name) => measure("", `var(${name})`));
+  const inks = [...Array(24).keys()].map((hue) => [`h${hue}`, measure(`name h${hue}`)]);
+  for (const name of ["--ink", "--soft", "--amber", "--red"]) inks.push([name, measure("", `var(${name})`)]);
+  return inks.flatMap(([name, ink]) =>
+    papers.map((paper) => [name, (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05)]));
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_colour_of_text_can_be_read(serve: Callable[..., Any], window: Window, make: Any, scheme: str) -> None:
+    page = window(serve(make.nobody_yet()).url, color_scheme=scheme)
+    measured = page.evaluate(CONTRAST)
+    assert len(measured) == 28 * 3
+    assert [each for each in measured if each[1] < 4.5] == []  # WCAG 2.2, 1.4.3
+
+
+class RealHub:
+    """`hubbub serve` in a process of its own, with a home of its own."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.port = 0
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        (self.home / "hub.json").unlink(missing_ok=True)
+        command = [sys.executable, "-m", "hub", "serve", "--port", str(self.port)]
+        self._process = subprocess.Popen(
+            command, env=self._environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        for _ in range(600):
+            assert self._process.poll() is None, "the hub ended by itself"
+            if (self.home / "hub.json").exists() and (text := (self.home / "hub.json").read_text()):
+                self.port = urlsplit(json.loads(text)["url"]).port or 0
+                return
+            time.sleep(0.05)
+        raise AssertionError("the hub did not come up within 30 s")
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(10)
+
+    def run(self, *arguments: str) -> str:
+        command = [sys.executable, "-m", "hub", *arguments]
+        done = subprocess.run(command, env=self._environment(), capture_output=True, text=True, timeout=30, check=True)
+        return done.stdout.strip()
+
+    def _environment(self) -> dict[str, str]:
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("HUBBUB_")}
+        return kept | {"HUBBUB_HOME": str(self.home)}
+
+
+@pytest.fixture
+def real_hub(tmp_path: Path) -> Iterator[RealHub]:
+    hub = RealHub(tmp_path / "home")
+    hub.start()
+    yield hub
+    hub.kill()
+
+
+def test_the_page_lives_on_a_real_hub_through_sign_in_messages_and_a_crash(real_hub: RealHub, window: Window) -> None:
+    window.forgiven = LOST
+    link = real_hub.run("open", "--print")
+    page = window(f"http://127.0.0.1:{real_hub.port}/")
+    expect(page.get_by_role("heading", name="This page is locked")).to_be_visible()
+    page.goto(link)
+    is_live(page)
+    expect(page.get_by_text("Nobody is here yet")).to_be_visible()
+
+    real_hub.run("subscribe", "--as", "alice", "build.>")
+    real_hub.run("send", "--as", "bob", "#build.linux", "<b>green</b>", "--thread", "nightly")
+    expect(page.locator(".message .preview")).to_have_text(["<b>green</b>"])
+    expect(page.locator(".fact").filter(has_text="hears build.>")).to_have_count(1)
+    alice = page.locator(".instances tbody tr").filter(has_text="alice")
+    expect(alice.locator(".num").first).to_have_text("1")
+    expect(page.locator(".queues tbody tr").filter(has_text="build.linux").locator(".behind")).to_have_text("alice 1")
+    real_hub.run("read", "--as", "alice")
+    expect(alice.locator(".num").first).to_have_text("0")
+
+    real_hub.kill()
+    expect(page.locator(".live")).to_have_text("reconnecting")
+    real_hub.start()
+    expect(page.locator(".live")).to_have_text("live", timeout=20_000)
+    real_hub.run("send", "--as", "bob", "alice", "after the crash")
+    expect(page.locator(".message .preview")).to_have_text(["<b>green</b>", "after the crash"])
+    page.reload()
+    is_live(page)
+    expect(page.locator(".message .preview")).to_have_text(["<b>green</b>", "after the crash"])
+
+    page.goto(link)
+    expect(page.get_by_text("hubbub open")).to_be_visible()

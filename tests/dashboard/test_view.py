@@ -1,0 +1,285 @@
+"""What the first page shows for a snapshot."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from dashboard.view import (
+    BODY_SHOWN,
+    INSTANCES_SHOWN,
+    PREVIEW,
+    QUEUES_SHOWN,
+    READERS_SHOWN,
+    Filter,
+    entries,
+    entry,
+    flow,
+    nothing,
+    older,
+    overview,
+)
+from dashboard.words import instant
+
+EVERYTHING = Filter()
+
+
+def show(snapshot: dict[str, Any], chosen: Filter = EVERYTHING) -> Any:
+    return overview(snapshot, chosen, zone=UTC)
+
+
+def test_the_totals_of_a_busy_hour(make: Any) -> None:
+    totals = [(each.label, each.value, each.note, each.late) for each in show(make.a_busy_hour()).totals]
+    assert totals == [
+        ("online", "5", "of 6 instances", False),
+        ("unread", "6", "messages", False),
+        ("oldest unread", "22 min", "for docs", True),
+        ("kept", "163", "83 KiB", False),
+        ("head", "4,713", "newest offset", False),
+        ("up", "3 h", "pid 4242", False),
+    ]
+
+
+def test_what_the_hub_tells_is_not_counted_as_kept(make: Any, noon: datetime) -> None:
+    topics = [make.a_queue("$cursors", 900, 9_000, 1_000), make.a_queue("all", 2, 20, 7)]
+    assert show(make.a_snapshot(noon, topics=topics)).totals[3].value == "2"
+
+
+def test_without_unread_messages_nothing_is_the_oldest(make: Any, noon: datetime) -> None:
+    oldest = show(make.a_snapshot(noon, instances=[make.an_instance("alice", noon)])).totals[2]
+    assert (oldest.value, oldest.note, oldest.late) == ("none", "all is read", False)
+
+
+def test_an_amount_beyond_counting_is_many(make: Any, noon: datetime) -> None:
+    view = show(make.a_snapshot(noon, instances=[make.an_instance("alice", noon, unread=3)], hub={"unread": None}))
+    assert view.totals[1].value == "many"
+    assert view.title == "Hubbub: 1 online, many unread"
+
+
+@pytest.mark.parametrize(
+    ("more", "state", "unread", "oldest", "late", "seen"),
+    [
+        ({}, "online", "0", "", False, "now"),
+        ({"sessions": 2}, "online, 2 sessions", "0", "", False, "now"),
+        ({"online": False, "sessions": 0, "last_seen": None}, "offline", "0", "", False, "never"),
+        ({"unread": 1, "oldest_unread_at": "2026-03-14T11:55:01Z"}, "online", "1", "4 min", False, "now"),
+        ({"unread": 1_200, "oldest_unread_at": "2026-03-14T11:55:00Z"}, "online", "1,200", "5 min", True, "now"),
+        ({"last_seen": "2026-03-14T11:59:00Z"}, "online", "0", "", False, "1 min ago"),
+    ],
+)
+def test_an_instance_in_words(
+    make: Any, noon: datetime, more: dict[str, Any], state: str, unread: str, oldest: str, late: bool, seen: str
+) -> None:
+    row = show(make.a_snapshot(noon, instances=[make.an_instance("alice", noon, **more)])).instances[0]
+    assert (row.state, row.unread, row.oldest, row.late, row.seen) == (state, unread, oldest, late, seen)
+
+
+def test_instances_that_are_here_come_first_and_then_the_alphabet(make: Any, noon: datetime) -> None:
+    names = [("zoe", True), ("bob", False), ("Ann", True), ("alice", False)]
+    instances = [make.an_instance(name, noon, online=online) for name, online in names]
+    view = show(make.a_snapshot(noon, instances=instances))
+    assert [row.who.name for row in view.instances] == ["Ann", "zoe", "alice", "bob"]
+
+
+def test_of_many_instances_those_away_with_nothing_unread_are_folded(make: Any, noon: datetime) -> None:
+    away = [make.an_instance(f"w{number:02}", noon, online=False) for number in range(INSTANCES_SHOWN)]
+    waiting = make.an_instance("docs", noon, online=False, unread=1, oldest_unread_at=make.before(noon, hours=1))
+    few = show(make.a_snapshot(noon, instances=away))
+    assert (len(few.instances), few.more_instances) == (INSTANCES_SHOWN, [])
+    many = show(make.a_snapshot(noon, instances=[*away, waiting]))
+    assert [row.who.name for row in many.instances] == ["docs"]
+    assert many.instances_folded == "20 more instances, offline with nothing unread"
+
+
+def test_the_worst_queue_comes_first_and_its_worst_reader_too(make: Any, noon: datetime) -> None:
+    topics = [
+        make.a_queue("$session.joined", 900, 9_000, 1_000, watcher=99),
+        make.a_queue("quiet", 1, 10, 5, ann=0),
+        make.a_queue("wide", 9, 10, 6, ann=3, bob=3),
+        make.a_queue("deep", 9, 10, 7, cat=1, bob=4, ann=1),
+        make.a_queue("narrow", 9, 10, 8, ann=3),
+        make.a_queue("alone", 9, 10, 9),
+    ]
+    queues = show(make.a_snapshot(noon, topics=topics)).queues
+    assert [row.topic for row in queues] == ["deep", "wide", "narrow", "alone", "quiet", "$session.joined"]
+    assert [(cell.who.name, cell.backlog) for cell in queues[0].readers] == [("bob", "4"), ("ann", "1"), ("cat", "1")]
+    assert (queues[0].backlog, queues[0].waiting) == ("4", True)
+    assert (queues[3].backlog, queues[3].waiting) == ("", False)
+
+
+def test_an_inbox_shows_its_name_in_its_hue(make: Any, noon: datetime) -> None:
+    row = show(make.a_snapshot(noon, topics=[make.a_queue("inbox.alice", 1, 10, 5)])).queues[0]
+    assert (row.prefix, row.rest, row.rest_hue, row.link) == ("inbox.", "alice", 23, "?topic=inbox.alice")
+
+
+def test_many_queues_and_many_readers_are_folded(make: Any, noon: datetime) -> None:
+    readers = {f"w{number}": number for number in range(READERS_SHOWN + 3)}
+    topics = [make.a_queue("all", 1, 1, 1, **readers)]
+    topics += [make.a_queue(f"t{number:02}", 1, 1, 1, ann=0) for number in range(QUEUES_SHOWN)]
+    view = show(make.a_snapshot(noon, topics=topics))
+    assert (len(view.queues), len(view.more_queues)) == (QUEUES_SHOWN, 1)
+    assert view.queues_folded == "1 more queue, nothing unread"
+    assert [cell.backlog for cell in view.queues[0].more_readers] == ["2", "1", "0"]
+    assert view.queues[0].more == "3 more readers, 3 unread"
+
+
+@pytest.mark.parametrize(("made", "empty"), [("nobody_yet", True), ("a_busy_hour", False)])
+def test_a_hub_where_nobody_ever_was_says_how_to_begin(make: Any, made: str, empty: bool) -> None:
+    assert show(getattr(make, made)()).empty is empty
+
+
+def test_a_chosen_name_that_nobody_has_is_a_choice_all_the_same(make: Any) -> None:
+    names = show(make.a_busy_hour(), Filter(with_="Nobody")).names
+    assert [each.value for each in names if each.chosen] == ["Nobody"]
+    assert [each.value for each in names] == ["api", "ci", "docs", "Nobody", "planner", "Reviewer_2", "web"]
+
+
+@pytest.mark.parametrize(
+    ("query", "link"),
+    [
+        ({}, "?"),
+        ({"with": " alice "}, "?with=alice"),
+        ({"topic": "#Build.>", "with": "bob"}, "?with=bob&topic=build.%3E"),
+        ({"thread": "a&b=c ü'"}, "?thread=a%26b%3Dc%20%C3%BC'"),
+        ({"facts": "0", "unknown": "x"}, "?facts=0"),
+        ({"facts": "nonsense"}, "?"),
+    ],
+)
+def test_a_filter_survives_the_address(query: dict[str, str], link: str) -> None:
+    assert Filter.of(query).link() == link
+
+
+@pytest.mark.parametrize(
+    ("chosen", "offsets"),
+    [
+        (Filter(), [1, 2, 3, 4, 5, 6]),
+        (Filter(facts=False), [2, 3, 4, 5, 6]),
+        (Filter(with_="ALICE"), [1, 2, 3]),
+        (Filter(with_="bob"), [2, 3, 4, 5]),
+        (Filter(with_="bob", thread="t"), [3]),
+        (Filter(topic="build.*"), [4]),
+        (Filter(topic="inbox.alice"), [2]),
+        (Filter(topic="all"), [5, 6]),
+        (Filter(thread="t"), [3, 6]),
+        (Filter(with_="nobody"), []),
+    ],
+)
+def test_the_filter_leaves_what_was_asked_for(make: Any, noon: datetime, chosen: Filter, offsets: list[int]) -> None:
+    at = make.rfc3339(noon)
+    held = entries(
+        [
+            make.a_fact(1, "$session.joined", at, name="alice"),
+            make.a_message(2, "bob", "Alice", "hello", at),
+            make.a_message(3, "alice", "bob", "hello yourself", at, thread="t"),
+            make.a_message(4, "bob", "#Build.linux", "green", at),
+            make.a_message(5, "bob", "all", "done", at),
+            make.a_message(6, "carol", "all", "thanks", at, thread="t"),
+        ]
+    )
+    rows = flow(held, chosen, now=instant(at), zone=UTC)
+    assert [row.entry.offset for row in rows] == offsets
+
+
+def test_a_reply_points_at_what_it_answers_if_that_is_on_the_page(make: Any, noon: datetime) -> None:
+    at = make.rfc3339(noon)
+    held = entries(
+        [
+            make.a_message(7, "bob", "alice", "ready?", at, reply_to="long-gone"),
+            make.a_message(8, "alice", "bob", "yes", at, reply_to="id-7"),
+        ]
+    )
+    assert [row.answers for row in flow(held, EVERYTHING, now=instant(at), zone=UTC)] == [None, 7]
+
+
+def test_movements_of_cursors_are_no_part_of_the_flow(make: Any) -> None:
+    assert entries([make.a_fact(3, "$cursors", "2026-03-14T12:00:00Z", moved=[])]) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "preview", "long"),
+    [
+        ("", "", False),
+        ("hello", "hello", False),
+        ("\n\n one\n\n\n two\n", " one\n two", False),
+        ("1\n2\n3", "1\n2\n3", False),
+        ("1\n2\n3\n4", "1\n2\n3…", True),
+        ("x" * PREVIEW, "x" * PREVIEW, False),
+        ("x" * (PREVIEW + 1), "x" * (PREVIEW - 1) + "…", True),
+        (" " * (BODY_SHOWN + 1), "…", True),
+    ],
+)
+def test_a_preview_is_the_first_lines_that_say_something(make: Any, body: str, preview: str, long: bool) -> None:
+    made = entry(make.a_message(1, "a", "b", body, "2026-03-14T12:00:00Z"))
+    assert (made.preview, made.long) == (preview, long)
+
+
+def test_a_large_body_is_cut_and_says_how_large_it_is(make: Any) -> None:
+    made = entry(make.a_message(1, "a", "b", "ü" * 2**19, "2026-03-14T12:00:00Z"))
+    assert (len(made.body), made.whole, made.size) == (BODY_SHOWN, False, "1.0 MiB")
+
+
+def test_large_data_is_cut_too(make: Any) -> None:
+    made = entry(make.a_message(1, "a", "b", "", "2026-03-14T12:00:00Z", data=["x" * 10_000]))
+    assert made.data is not None
+    assert len(made.data) == BODY_SHOWN + 1
+
+
+@pytest.mark.parametrize(
+    ("attachment", "said"),
+    [
+        ({"name": "log.txt", "size": 2_048}, "log.txt, 2.0 KiB"),
+        ({"name": "log.txt"}, "log.txt"),
+        ({"size": 1}, "unnamed, 1 B"),
+        ({"name": "a\x1b[2J"}, "a␛[2J"),
+    ],
+)
+def test_a_file_in_words(make: Any, attachment: dict[str, Any], said: str) -> None:
+    assert entry(make.a_message(1, "a", "b", "", "2026-03-14T12:00:00Z", attachments=[attachment])).files == [said]
+
+
+@pytest.mark.parametrize(
+    ("topic", "data", "about", "said"),
+    [
+        ("$hub.started", {"version": "0.1.0"}, "", "the hub started, version 0.1.0"),
+        ("$hub.stopped", {"reason": "asked to"}, "", "the hub stopped: asked to"),
+        ("$instance.registered", {"name": "alice"}, "alice", "registered"),
+        ("$instance.renamed", {"old": "al", "name": "alice"}, "alice", "is the new name of al"),
+        ("$instance.forgot", {"name": "al"}, "al", "is a free name again"),
+        ("$session.joined", {"name": "alice", "client": "codex/1", "sessions": 1}, "alice", "joined with codex/1"),
+        ("$session.joined", {"name": "alice", "client": None, "sessions": 2}, "alice", "joined, 2 sessions"),
+        ("$session.left", {"name": "alice", "reason": "gone", "sessions": 0}, "alice", "left: gone"),
+        ("$session.left", {"name": "alice", "sessions": 1}, "alice", "left, 1 session still here"),
+        ("$subscription.added", {"name": "alice", "topic": "build.>"}, "alice", "hears build.>"),
+        ("$subscription.removed", {"name": "alice", "topic": "build.>"}, "alice", "no longer hears build.>"),
+        ("$something.newer", {"name": "alice"}, "", "$something.newer"),
+        ("$session.joined", {"name": 7, "client": ["x"], "sessions": "two"}, "", "joined"),
+    ],
+)
+def test_a_fact_in_words(make: Any, topic: str, data: dict[str, Any], about: str, said: str) -> None:
+    made = entry(make.a_fact(5, topic, "2026-03-14T12:00:00Z", **data))
+    assert (made.about, made.fact) == (about, said)
+
+
+def test_a_fact_from_a_newer_hub_is_told_in_the_hubs_own_words(make: Any) -> None:
+    said = make.a_fact(5, "$instance.paused", "2026-03-14T12:00:00Z") | {"body": "alice is paused"}
+    assert entry(said).fact == "alice is paused"
+
+
+def test_an_empty_flow_says_why(make: Any) -> None:
+    held = entries(make.a_busy_hour()["recent"])
+    assert nothing([], EVERYTHING) == "Nothing has been said yet."
+    assert nothing(held, Filter(with_="x")) == "None of the last 17 messages fits. Older ones may."
+
+
+@pytest.mark.parametrize(("floor", "there"), [(1, True), (4690, False), (0, True)])
+def test_older_messages_are_offered_only_where_the_log_keeps_some(make: Any, floor: int, there: bool) -> None:
+    snapshot = make.a_busy_hour() | {"hub": {"floor": floor}}
+    assert older(entries(snapshot["recent"]), snapshot) is there
+
+
+def test_any_snapshot_can_be_shown(any_snapshot: dict[str, Any]) -> None:
+    view = show(any_snapshot)
+    assert view.url == any_snapshot["hub"]["url"]
+    assert len(view.instances) + len(view.more_instances) == len(any_snapshot["instances"])
