@@ -11,6 +11,7 @@ import contextlib
 import secrets
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import structlog
@@ -336,7 +337,7 @@ class Node:
             stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             stored.add_done_callback(_look_at)
             self._cursors = stored
-            self.journal.put(draft, lambda result, stored=stored: _settle(stored, result))
+            self.journal.put(draft, partial(_settle, stored))
 
 
 def _settle(stored: asyncio.Future[None], result: Message | HubbubError) -> None:
