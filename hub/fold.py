@@ -25,8 +25,9 @@ from typing import Any, TypeAlias
 
 from msgspec import Struct
 
-from hub.message import Message
-from hub.topic import name_key
+from hub import wire
+from hub.message import OVERHEAD, Draft, Message
+from hub.topic import HUB, name_key
 
 STARTED = "$hub.started"
 STOPPED = "$hub.stopped"
@@ -38,6 +39,21 @@ LEFT = "$session.left"
 SUBSCRIBED = "$subscription.added"
 UNSUBSCRIBED = "$subscription.removed"
 CURSORS = "$cursors"
+
+
+def fact(fact_id: str, topic: str, told: dict[str, Any], line: str, now: float) -> Draft:
+    """A draft in which the hub itself tells something; `line` says it to people."""
+    return Draft(
+        id=fact_id,
+        sender=HUB,
+        origin=0,
+        to="#" + topic,
+        topic=topic,
+        body=line,
+        at=now,
+        size=OVERHEAD + len(line) + wire.data_size(told),
+        data=told,
+    )
 
 
 class Registered(Struct, frozen=True):
@@ -65,7 +81,7 @@ class Renamed(Struct, frozen=True):
 
 
 class Forgot(Struct, frozen=True):
-    """The name `key` belongs to nobody after `offset`."""
+    """The name `key` belongs to nobody after `offset`, if it only forwards; a name that is in use stays."""
 
     key: str
     offset: int

@@ -14,7 +14,7 @@ from msgspec import Meta, Struct, field
 
 from hub.message import Message as LogMessage
 
-Ref: TypeAlias = int | Annotated[str, Meta(max_length=64)] | None
+Ref: TypeAlias = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | Annotated[str, Meta(max_length=64)] | None
 Offset: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Credit: TypeAlias = Annotated[int, Meta(ge=0, le=65_536)]
 

@@ -5,16 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from hub import frames, wire
 from hub.errors import UnknownMessage
-from hub.log import Party, Search
+from hub.log import Party, Search, Span
 from hub.message import Message
 from hub.node import Node
 from hub.registry import Instance
-from hub.topic import is_open, pattern_key
+from hub.topic import INBOX, pattern_key
 
 RECENT = 100  # messages on the dashboard's first page
+MAX_ANSWER = 2**20  # bytes of messages in one answer, or the largest body if that is more
+CHUNK = 16  # messages read at once where each may be as large as messages get
+MAX_REPLIES = 1000  # looked through for whoever has answered
 
 
 class Asked(msgspec.Struct, kw_only=True):
@@ -32,17 +36,19 @@ class Asked(msgspec.Struct, kw_only=True):
 async def history(node: Node, asker: Instance | None, asked: Asked) -> tuple[list[Message], bool]:
     """A page of old messages, oldest first, and whether there is an older page.
 
-    `asker` None sees everything; an instance what it sent or could hear. Raises UnknownInstance, BadTopic.
+    It holds at most `limit` messages and, but for its newest, MAX_ANSWER bytes: an answer is one frame. `asker` None sees everything; an
+    instance what it sent or could hear. Raises UnknownInstance, BadTopic.
     """
     parties: list[Party] = []
     if asked.with_ is not None:
         parties.append(node.hub.registry.party(node.hub.instance(asked.with_)))
         if asker is not None:
             parties.append(node.hub.registry.party(asker))
-    found = await node.log.search(
+    return await _page(
+        node,
         Search(
             before=asked.before,
-            limit=asked.limit + 1,
+            limit=asked.limit,
             topic=_topic(asked.topic, asker),
             thread=asked.thread,
             reply_to=asked.reply_to,
@@ -50,37 +56,65 @@ async def history(node: Node, asker: Instance | None, asked: Asked) -> tuple[lis
             between=tuple(parties) or None,
             seen_by=node.hub.registry.party(asker) if asker else None,
             hub_facts=asked.topic is not None and asked.topic.startswith("$") and asker is None,
-        )
+        ),
     )
-    more = len(found) > asked.limit
-    return found[: asked.limit][::-1], more
+
+
+async def _page(node: Node, wanted: Search) -> tuple[list[Message], bool]:
+    """The newest messages that a search finds, oldest first, and whether it finds more."""
+    found: list[Message] = []
+    size = 0
+    while True:
+        limit = min(CHUNK, wanted.limit + 1 - len(found))
+        chunk = await node.log.search(structs.replace(wanted, limit=limit))
+        for message in chunk:
+            size += message.size
+            if len(found) == wanted.limit or (found and size > _most(node)):
+                return found[::-1], True
+            found.append(message)
+        if len(chunk) < limit:
+            return found[::-1], False
+        wanted = structs.replace(wanted, before=chunk[-1].offset)
 
 
 def _topic(topic: str | None, asker: Instance | None) -> str | None:
     if topic is None:
         return None
     bare = topic.removeprefix("#").lower()
-    if bare == "all" or bare.startswith("inbox.") or (bare.startswith("$") and asker is None):
+    if bare == "all" or bare.startswith(INBOX) or (bare.startswith("$") and asker is None):
         return bare
     return pattern_key(topic)
 
 
 async def unread(node: Node, instance: Instance, limit: int) -> tuple[list[Message], bool]:
-    """The oldest messages an instance has not read, and whether there are more. Nothing counts as read by it."""
+    """The oldest messages an instance has not read, and whether there are more. Nothing counts as read by it.
+
+    At most `limit` messages and, but for the first, MAX_ANSWER bytes.
+    """
     found: list[Message] = []
+    size = 0
     after, now = instance.read, node.now()
-    while len(found) <= limit:
-        spans = node.hub.registry.spans(instance, after, node.hub.head)
-        page = await node.log.read(spans, limit + 1, 64 * 2**20) if spans else []
+    while spans := node.hub.registry.spans(instance, after, node.hub.head):
+        page = await node.log.read(spans, limit + 1, _most(node))
         if not page:
             break
-        found += [message for message in page if not message.expired(now) and not _own(instance, message)]
+        for message in page:
+            if message.expired(now) or _own(instance, message):
+                continue
+            size += message.size
+            if len(found) == limit or (found and size > _most(node)):
+                return found, True
+            found.append(message)
         after = page[-1].offset
-    return found[:limit], len(found) > limit
+    return found, False
+
+
+def _most(node: Node) -> int:
+    return max(MAX_ANSWER, node.hub.limits.max_body)
 
 
 def _own(instance: Instance, message: Message) -> bool:
-    return message.origin == instance.origin and not message.topic.startswith("inbox.")
+    return message.origin == instance.origin and not message.topic.startswith(INBOX)
 
 
 async def message(node: Node, asker: Instance | None, message_id: str) -> tuple[Message, list[frames.Step]]:
@@ -95,16 +129,27 @@ async def message(node: Node, asker: Instance | None, message_id: str) -> tuple[
             "It may be older than the log goes back; `hubbub history` shows what is kept.",
         )
     chosen = found[0]
-    replies = await node.log.search(Search(reply_to=chosen.id, limit=1000))
-    answered = {reply.origin: reply.at for reply in replies}
-    return chosen, node.hub.ladder(chosen, answered, node.now())
+    return chosen, node.hub.ladder(chosen, await _answered(node, chosen), node.now())
+
+
+async def _answered(node: Node, message: Message) -> dict[int, float]:
+    """The origins that have replied to a message, and when they first did."""
+    answered: dict[int, float] = {}
+    before: int | None = None
+    for _ in range(0, MAX_REPLIES, CHUNK):
+        replies = await node.log.search(Search(reply_to=message.id, limit=CHUNK, before=before))
+        answered |= {reply.origin: reply.at for reply in replies}
+        if len(replies) < CHUNK:
+            break
+        before = replies[-1].offset
+    return answered
 
 
 async def instances(node: Node) -> list[dict[str, Any]]:
     """Everybody who has registered, online ones first, then by name."""
     now = node.now()
     rows = []
-    for instance in node.hub.registry.instances.values():
+    for instance in list(node.hub.registry.instances.values()):  # more may register while the log is asked
         live = node.hub.sessions_of(instance)
         count, oldest_at = await _unread_count(node, instance, now)
         rows.append(
@@ -132,35 +177,41 @@ async def _unread_count(node: Node, instance: Instance, now: float) -> tuple[int
 
 async def topics(node: Node) -> list[dict[str, Any]]:
     """What is kept of each topic, and how far behind each of its readers is; the hub's own facts are left out."""
-    hub, now = node.hub, node.now()
-    readers: dict[str, list[dict[str, Any]]] = {}
-    for instance in hub.registry.instances.values():
+    hub = node.hub
+    readers: dict[str, dict[str, int]] = {}  # topic -> instance -> its backlog
+    for instance in list(hub.registry.instances.values()):  # more may register while the log is asked
         for span in hub.registry.spans(instance, 0, hub.head):
-            readers.setdefault(span.topic, []).append(
-                {"name": instance.name, "backlog": await _backlog(node, instance, span.topic, span.after, now)}
-            )
+            readers.setdefault(span.topic, {})[instance.name] = 0
+        for span in hub.registry.spans(instance, instance.read, hub.head):
+            readers.setdefault(span.topic, {}).setdefault(instance.name, 0)
+            readers[span.topic][instance.name] += await _backlog(node, instance, span)
+    for topic, inbox in hub.registry.inboxes.items():
+        if topic not in readers:  # it waits for a name that nobody has registered
+            waiting = sum(1 for each in inbox.messages if each.expires_at is None or each.expires_at > node.now())
+            readers[topic] = {topic.removeprefix(INBOX): waiting}
     return [
         {
             "topic": topic,
             "messages": stock.messages,
             "bytes": stock.size,
             "head": stock.head,
-            "readers": sorted(readers.get(topic, []), key=lambda reader: (-reader["backlog"], reader["name"])),
+            "readers": [
+                {"name": name, "backlog": backlog}
+                for name, backlog in sorted(readers.get(topic, {}).items(), key=lambda each: (-each[1], each[0]))
+            ],
         }
         for topic, stock in sorted(hub.registry.topics.items())
         if not topic.startswith("$") and (stock.messages or topic in readers)
     ]
 
 
-async def _backlog(node: Node, instance: Instance, topic: str, since: int, now: float) -> int:
-    hub = node.hub
-    own = -1 if not is_open(topic) and topic != "all" else instance.origin
-    spans = [span for span in hub.registry.spans(instance, max(instance.read, since), hub.head) if span.topic == topic]
-    if not spans:
-        return 0
-    span = spans[0]
+async def _backlog(node: Node, instance: Instance, span: Span) -> int:
+    """How many messages of a span an instance is yet to read: from the window, and from the log what is older."""
+    hub, now = node.hub, node.now()
     count = sum(
-        1 for each in hub.window.lane(topic, span.after, span.upto) if each.origin != own and not each.expired(now)
+        1
+        for each in hub.window.lane(span.topic, span.after, span.upto)
+        if not (_own(instance, each) or each.expired(now))
     )
     if span.after + 1 < hub.window.floor:
         older = span._replace(upto=min(span.upto, hub.window.floor - 1))
@@ -171,7 +222,8 @@ async def _backlog(node: Node, instance: Instance, topic: str, since: int, now: 
 async def totals(node: Node) -> dict[str, Any]:
     """The hub in a few numbers."""
     hub, now = node.hub, node.now()
-    counts = [await _unread_count(node, instance, now) for instance in hub.registry.instances.values()]
+    everybody = list(hub.registry.instances.values())  # more may register while the log is asked
+    counts = [await _unread_count(node, instance, now) for instance in everybody]
     return {
         "version": node.version,
         "epoch": hub.epoch,
@@ -185,9 +237,10 @@ async def totals(node: Node) -> dict[str, Any]:
     }
 
 
-async def snapshot(node: Node) -> dict[str, Any]:
-    """What the dashboard's first page shows."""
-    recent = [each for each in node.hub.window.newest(10 * RECENT) if each.topic != "$cursors"][-RECENT:]
+async def snapshot(node: Node, messages: int = RECENT) -> dict[str, Any]:
+    """What the dashboard's first page shows, with so many of the newest messages; `$cursors` are left out of them."""
+    newest = [each for each in node.hub.window.newest(10 * RECENT) if each.topic != "$cursors"]
+    recent = newest[-messages:] if messages else []
     return {
         "at": frames.moment(node.now()),
         "hub": await totals(node),

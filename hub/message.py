@@ -6,11 +6,13 @@ from typing import Any
 
 import msgspec
 
+OVERHEAD = 256  # bytes in a message's size for the row, the index entries and the memory around it
+
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
     """A message that has no place in the log yet. The hub checked it; nobody has seen it.
 
-    `at` and `expires_at` are seconds since 1970 in UTC. `size` is the body in UTF-8 plus the data in JSON, in bytes.
+    `at` and `expires_at` are seconds since 1970 in UTC. `size` is bytes: the body in UTF-8, the data in JSON, OVERHEAD.
     `origin` is the sender's identity: the offset at which it registered, which no rename changes; 0 is the hub.
     `id` is unique for one origin; with `retry` the sender made it and may send it again, to be answered with
     the same offset.

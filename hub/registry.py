@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from math import inf
 from typing import NamedTuple
 
 from hub import fold
 from hub.fold import Holding, State
 from hub.log import Party, Span
 from hub.message import Message
-from hub.topic import ALL, INBOX, is_open, is_pattern, matches
+from hub.topic import ALL, INBOX, Tree, is_open, is_pattern, matches
 
 
 class Waiting(NamedTuple):
@@ -28,15 +29,18 @@ class Waiting(NamedTuple):
 class Inbox:
     """What waits on one `inbox.<name>` topic, and how much of it: what the caps are about."""
 
-    __slots__ = ("messages", "size")
+    __slots__ = ("_soonest", "messages", "size")
 
     def __init__(self) -> None:
         self.messages: deque[Waiting] = deque()
         self.size = 0
+        self._soonest = inf  # nothing here expires before that
 
     def add(self, waiting: Waiting) -> None:
         self.messages.append(waiting)
         self.size += waiting.size
+        if waiting.expires_at is not None:
+            self._soonest = min(self._soonest, waiting.expires_at)
 
     def drop(self, upto: int, after: int = 0) -> None:
         """Forget what lies in (after, upto]: it has been read, or is no longer kept."""
@@ -54,9 +58,11 @@ class Inbox:
         return (each for each in self.messages if after < each.offset <= upto)
 
     def drop_expired(self, now: float) -> None:
-        kept = [each for each in self.messages if each.expires_at is None or each.expires_at > now]
-        self.messages = deque(kept)
-        self.size = sum(each.size for each in kept)
+        if now >= self._soonest:
+            kept = [each for each in self.messages if each.expires_at is None or each.expires_at > now]
+            self.messages = deque(kept)
+            self.size = sum(each.size for each in kept)
+            self._soonest = min((each.expires_at or inf for each in kept), default=inf)
 
 
 class Stock:
@@ -128,6 +134,7 @@ class Registry:
             self.topics[topic.topic] = Stock(topic.messages, topic.size, topic.head, topic.trimmed)
         for each in state.waiting:
             self._inbox(each.topic).add(Waiting(each.offset, each.size, each.at, each.expires_at))
+        self.forget_holdings(state.floor)
 
     # What the log says
 
@@ -161,24 +168,28 @@ class Registry:
                     read=0,
                 )
                 self.instances[change.origin] = instance
+                self._release(change.key, change.origin)
                 since = self.freed.get(change.key, 0)
                 self._hold(instance, Holding(key=change.key, name=change.name, origin=change.origin, since=since))
                 return instance
             case fold.Renamed():
                 instance = self.instances[change.origin]
-                self.held[change.old_key].forwards_until = change.forwards_until
+                if (old := self.held.get(change.old_key)) is not None and old.origin == change.origin:
+                    old.forwards_until = change.forwards_until
                 instance.name = change.name
                 mine = self.held.get(change.key)
                 if mine is not None and mine.origin == change.origin:  # back to an earlier name, or other spelling
                     mine.name, mine.forwards_until = change.name, None
                 else:
+                    self._release(change.key, change.offset)
                     since = change.offset
                     self._hold(instance, Holding(key=change.key, name=change.name, origin=change.origin, since=since))
                 return instance
             case fold.Forgot():
-                holding = self.held.pop(change.key)
-                holding.until = change.offset
-                self.freed[change.key] = change.offset
+                holding = self.held.get(change.key)
+                if holding is None or holding.forwards_until is None:
+                    return None
+                self._release(change.key, change.offset)
                 return self.instances[holding.origin]
             case fold.Seen():
                 self.instances[change.origin].last_seen = change.at
@@ -202,8 +213,7 @@ class Registry:
             for holding in instance.holdings:
                 if inbox := self.inboxes.get(INBOX + holding.key):
                     inbox.drop(read if holding.until is None else min(read, holding.until), holding.since)
-                    if not inbox.messages:
-                        del self.inboxes[INBOX + holding.key]
+                    self._let_go_if_empty(INBOX + holding.key, inbox)
             moved = True
         received = max(received, read)
         if received > instance.received:
@@ -219,12 +229,33 @@ class Registry:
         stock.trimmed = max(stock.trimmed, newest)
         if inbox := self.inboxes.get(topic):
             inbox.drop(newest)
-            if not inbox.messages:
-                del self.inboxes[topic]
+            self._let_go_if_empty(topic, inbox)
 
     def _hold(self, instance: Instance, holding: Holding) -> None:
         instance.holdings.append(holding)
         self.held[holding.key] = holding
+
+    def _release(self, key: str, offset: int) -> None:
+        """Whoever holds a name holds it no longer."""
+        if (holding := self.held.pop(key, None)) is not None:
+            holding.until = self.freed[key] = offset
+
+    def expire(self, topic: str, now: float) -> None:
+        """Let go of what has expired in an inbox."""
+        if inbox := self.inboxes.get(topic):
+            inbox.drop_expired(now)
+            self._let_go_if_empty(topic, inbox)
+
+    def forget_holdings(self, floor: int) -> None:
+        """Let go of who had a name before `floor`, where the log has nothing any more: renaming must not fill memory."""
+        if any(offset < floor for offset in self.freed.values()):
+            self.freed = {key: offset for key, offset in self.freed.items() if offset >= floor}
+            for instance in self.instances.values():
+                instance.holdings = [each for each in instance.holdings if each.until is None or each.until >= floor]
+
+    def _let_go_if_empty(self, topic: str, inbox: Inbox) -> None:
+        if not inbox.messages:
+            del self.inboxes[topic]
 
     def _inbox(self, topic: str) -> Inbox:
         return self.inboxes.setdefault(topic, Inbox())
@@ -265,18 +296,20 @@ class Registry:
             end = upto if holding.until is None else min(upto, holding.until)
             self._reach(found, INBOX + holding.key, max(after, holding.since), end)
         self._reach(found, ALL, max(after, instance.origin), upto)
-        patterns: list[tuple[str, int]] = []
+        patterns: Tree[int] = Tree()
+        wild = False
         for pattern, since in instance.subscriptions.items():
             if is_pattern(pattern):
-                patterns.append((pattern, since))
-            else:
-                self._reach(found, pattern, max(after, since), upto)
-        if patterns:
-            for topic in self.topics:
-                if is_open(topic) and topic not in instance.subscriptions:
-                    sinces = [since for pattern, since in patterns if matches(pattern, topic)]
-                    if sinces:
-                        self._reach(found, topic, max(after, min(sinces)), upto)
+                patterns.add(pattern, since)
+                wild = True
+        for topic in self.topics if wild else instance.subscriptions:
+            stock = self.topics.get(topic)
+            if stock is not None and stock.head > after and is_open(topic):
+                sinces = [*patterns.match(topic)]
+                if (exact := instance.subscriptions.get(topic)) is not None:
+                    sinces.append(exact)
+                if sinces:
+                    self._reach(found, topic, max(after, min(sinces)), upto)
         return found
 
     def _reach(self, found: list[Span], topic: str, after: int, upto: int) -> None:

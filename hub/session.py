@@ -100,8 +100,14 @@ class Session:
         """There is something on a topic, from `span.after` on; `before` was the log's head until now."""
         if not self.hot and not self.observer:
             self.position = max(self.position, before)
-        self.hot.setdefault(span.topic, span)
+        held = self.hot.get(span.topic)
+        if held is None or held.upto != END:  # what is left of a name's earlier time has expired: nobody else took it
+            self.hot[span.topic] = span
         self.rouse()
+
+    def keep_hot(self, spans: Sequence[Span]) -> None:
+        """What the instance hears has changed: of what is hot, these spans are still for it."""
+        self.hot = {span.topic: span for span in spans if span.topic in self.hot}
 
     def rouse(self) -> None:
         """Have whoever writes for this session call `take()`; once, until it did."""
@@ -137,13 +143,23 @@ class Session:
             behind = self._gap(topics, floor) or self._behind(window, room)
             if behind is not None:
                 return behind
-        whole = window.since(self.position) if self.observer else window.run(tuple(self.hot), self.position)
+        whole = window.run(None if self.observer else tuple(self.hot), self.position, room)
         return self._give(whole, room, whole.offsets[-1] if whole.offsets else self.position, window.head, now)
 
-    def take_old(self, behind: Behind, messages: Sequence[Message], now: float) -> Run | None:
-        """Count as pushed what was read from the log for `behind`, as far as it is still for this session."""
+    def take_old(
+        self, behind: Behind, messages: Sequence[Message], topics: dict[str, Stock], floor: int, now: float
+    ) -> Run | Gap | None:
+        """Count as pushed what was read from the log for `behind`, as far as it is still for this session.
+
+        A Gap says that some of it was trimmed meanwhile: then nothing is pushed, and `take()` goes on from there.
+        """
+        if (gap := self._gap(topics, floor)) is not None:
+            return gap
+        room = min(behind.limit, self.room)
+        if room <= 0:
+            return None
         last = messages[-1].offset if messages else behind.upto
-        return self._give(Run(messages, complete=False), behind.limit, last, last, now)
+        return self._give(Run(messages, complete=False), room, last, last, now)
 
     def _give(self, whole: Run, room: int, last: int, head: int, now: float) -> Run | None:
         """Push what is ours of a stretch that reaches to `last`, or to `head` when it is complete."""

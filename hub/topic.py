@@ -74,8 +74,7 @@ def topic_key(text: str) -> str:
                 "separated by dots, make one.",
                 "Wildcards are for subscriptions only." if word in ("*", ">") else None,
             )
-    _refuse_reserved(words, text)
-    return ".".join(words)
+    return _key(words, text)
 
 
 def pattern_key(text: str) -> str:
@@ -90,8 +89,7 @@ def pattern_key(text: str) -> str:
                 f"{_shown(text)} is not a topic or pattern: words of A-Z, a-z, 0-9, _ and -, "
                 "separated by dots, make one; * stands for one word, a final > for all that follow."
             )
-    _refuse_reserved(words, text)
-    return ".".join(words)
+    return _key(words, text)
 
 
 def is_pattern(key: str) -> bool:
@@ -122,7 +120,7 @@ def near(name: str, known: Iterable[str]) -> list[str]:
 
 
 def _words(text: str) -> list[str]:
-    words = text.lower().split(".")
+    words = text.split(".")
     if not text or len(text) > MAX_TOPIC or len(words) > MAX_WORDS:
         raise BadTopic(
             f"A topic has 1 to {MAX_TOPIC} characters and at most {MAX_WORDS} words; this one has "
@@ -131,12 +129,14 @@ def _words(text: str) -> list[str]:
     return words
 
 
-def _refuse_reserved(words: list[str], text: str) -> None:
-    if words[0] in ("inbox", ALL):
+def _key(words: list[str], text: str) -> str:
+    first = words[0].lower()
+    if first in ("inbox", ALL):
         raise BadTopic(
-            f"{_shown(text)} is the hub's own: `{words[0]}` cannot begin a topic.",
+            f"{_shown(text)} is the hub's own: `{first}` cannot begin a topic.",
             "Write to a name for a direct message, or to all for a broadcast.",
         )
+    return ".".join(words).lower()
 
 
 def _shown(text: str) -> str:

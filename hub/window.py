@@ -9,22 +9,28 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from heapq import merge
-from typing import Any
+from itertools import islice
+from typing import Any, TypeAlias
 
 from hub.message import Message
 
 MAX_RUN = 1024  # messages; a longer stretch is handed out in several runs, so that no reader holds up the rest
 MAX_RUN_SIZE = 4 * 2**20  # bytes
+MAX_KEPT = 256  # runs kept for the next reader with the same question
+MAX_KEPT_SIZE = 4 * MAX_RUN_SIZE
+
+_Question: TypeAlias = tuple[tuple[str, ...] | None, int, int]  # topics, after, most
 
 
 class Run:
     """Messages in the log's order. `complete` says that nothing is left behind them; `wire` is the reader's own."""
 
-    __slots__ = ("complete", "expires", "messages", "offsets", "origins", "wire")
+    __slots__ = ("complete", "expires", "messages", "offsets", "origins", "size", "wire")
 
     def __init__(self, messages: Sequence[Message], *, complete: bool) -> None:
         self.messages = messages
         self.complete = complete
+        self.size = sum(message.size for message in messages)
         self.offsets = [message.offset for message in messages]
         self.origins = {message.origin for message in messages}
         self.expires = any(message.expires_at is not None for message in messages)
@@ -32,6 +38,9 @@ class Run:
 
     def __len__(self) -> int:
         return len(self.messages)
+
+
+_GONE: Any = None
 
 
 class _Lane:
@@ -50,6 +59,7 @@ class _Lane:
 
     def evict(self) -> bool:
         """Let the oldest go; returns whether the lane is empty now."""
+        self.messages[self.start] = _GONE  # the list is cut now and then only; the message must not wait for that
         self.start += 1
         if self.start > 64 and self.start * 2 > len(self.offsets):
             del self.offsets[: self.start]
@@ -76,7 +86,8 @@ class Window:
         self._max_size = max_size
         self._all = _Lane()
         self._lanes: dict[str, _Lane] = {}
-        self._runs: dict[tuple[object, int], Run] = {}
+        self._runs: dict[_Question, Run] = {}
+        self._kept = 0  # bytes of the runs
 
     def __len__(self) -> int:
         return len(self._all.offsets) - self._all.start
@@ -90,6 +101,7 @@ class Window:
     def extend(self, messages: Iterable[Message]) -> None:
         """Take in what was committed, and let the oldest go where there is no more room."""
         self._runs.clear()
+        self._kept = 0
         for message in messages:
             self._all.add(message)
             lane = self._lanes.get(message.topic)
@@ -109,23 +121,31 @@ class Window:
         if self._lanes[oldest.topic].evict():
             del self._lanes[oldest.topic]
 
-    def run(self, topics: tuple[str, ...], after: int) -> Run:
-        """What these topics hold past `after`, in the log's order; ask only with `after` >= `floor` - 1."""
-        key = (topics, after)
+    def run(self, topics: tuple[str, ...] | None, after: int, room: int) -> Run:
+        """What these topics (None: all) hold past `after`, in the log's order; ask only with `after` >= `floor` - 1.
+
+        It holds at least as many messages as there is `room` for, if there are so many, and at most about twice that.
+        """
+        most = min(MAX_RUN, 1 << (room - 1).bit_length())  # in powers of two, so that readers alike share a run
+        key = (topics, after, most)
         found = self._runs.get(key)
         if found is None:
-            parts = [lane.after(after, MAX_RUN + 1) for topic in topics if (lane := self._lanes.get(topic))]
-            ordered = parts[0] if len(parts) == 1 else list(merge(*parts, key=_offset))
-            found = self._runs[key] = bounded(ordered)
+            found = bounded(self._past(topics, after, most + 1), most)
+            self._keep(key, found)
         return found
 
-    def since(self, after: int) -> Run:
-        """What all topics hold past `after`: an observer's view."""
-        key = (None, after)
-        found = self._runs.get(key)
-        if found is None:
-            found = self._runs[key] = bounded(self._all.after(after, MAX_RUN + 1))
-        return found
+    def _past(self, topics: tuple[str, ...] | None, after: int, most: int) -> list[Message]:
+        if topics is None:
+            return self._all.after(after, most)
+        parts = [lane.after(after, most) for topic in topics if (lane := self._lanes.get(topic))]
+        return parts[0] if len(parts) == 1 else list(islice(merge(*parts, key=_offset), most))
+
+    def _keep(self, key: _Question, run: Run) -> None:
+        self._kept += run.size
+        if self._kept > MAX_KEPT_SIZE or len(self._runs) >= MAX_KEPT:
+            self._runs.clear()
+            self._kept = run.size
+        self._runs[key] = run
 
     def lane(self, topic: str, after: int, upto: int) -> list[Message]:
         """One topic's messages between two offsets, as far as the window has them."""
@@ -140,12 +160,12 @@ class Window:
         return self._all.messages[max(self._all.start, len(self._all.messages) - most) :]
 
 
-def bounded(messages: list[Message]) -> Run:
+def bounded(messages: list[Message], most: int) -> Run:
     """As much of a stretch as one run may hold, and at least one message of it."""
     size = 0
     for place, message in enumerate(messages):
         size += message.size
-        if place == MAX_RUN or (size > MAX_RUN_SIZE and place):
+        if place == most or (size > MAX_RUN_SIZE and place):
             return Run(messages[:place], complete=False)
     return Run(messages, complete=True)
 

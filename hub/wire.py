@@ -14,6 +14,7 @@ from hub.errors import BadFrame, HubbubError, UnknownType
 from hub.message import Message
 
 SUBPROTOCOL = "hubbub.v1"
+UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)  # what decoding raises, whatever is sent
 
 _encoder = msgspec.json.Encoder()
 _from_client: msgspec.json.Decoder[frames.FromClient] = msgspec.json.Decoder(frames.FromClient)
@@ -22,20 +23,26 @@ _types = sorted(str(frame.__struct_config__.tag) for frame in get_args(frames.Fr
 
 
 class _Peek(msgspec.Struct):
-    """As much of a broken frame as can be had, to say which request it was."""
+    """What a broken frame calls itself."""
 
     type: Any = None
-    ref: Any = None
+
+
+class _Ref(msgspec.Struct):
+    """Which request a broken frame was."""
+
+    ref: frames.Ref = None
 
 
 _peek = msgspec.json.Decoder(_Peek)
+_ref = msgspec.json.Decoder(_Ref)
 
 
 def decode(text: str | bytes) -> frames.FromClient:
     """Read what a client said. Raises BadFrame or UnknownType."""
     try:
         return _from_client.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as why:
+    except UNREADABLE as why:
         raise _explain(text, why) from None
 
 
@@ -43,7 +50,7 @@ def decode_from_hub(text: str | bytes) -> frames.FromHub | None:
     """Read what the hub said; None for a frame type that only a newer version knows. Raises BadFrame."""
     try:
         return _from_hub.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as why:
+    except UNREADABLE as why:
         error = _explain(text, why)
         if isinstance(error, UnknownType):
             return None
@@ -70,9 +77,14 @@ def raw(message: Message) -> msgspec.Raw:
     return msgspec.Raw(message_json(message))
 
 
+def data_json(data: Any) -> bytes:
+    """A message's `data` in JSON; empty for none."""
+    return b"" if data is None else _encoder.encode(data)
+
+
 def data_size(data: Any) -> int:
     """Bytes of a message's `data` in JSON; 0 for none."""
-    return 0 if data is None else len(_encoder.encode(data))
+    return len(data_json(data))
 
 
 def error(why: HubbubError, ref: frames.Ref = None) -> frames.Error:
@@ -83,10 +95,9 @@ def error(why: HubbubError, ref: frames.Ref = None) -> frames.Error:
 def ref_of(text: str | bytes) -> frames.Ref:
     """The `ref` of a frame that could not be read, where that much can be seen."""
     try:
-        ref = _peek.decode(text).ref
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _ref.decode(text).ref
+    except UNREADABLE:
         return None
-    return ref if isinstance(ref, int | str) and len(str(ref)) <= 64 else None
 
 
 def _explain(text: str | bytes, why: Exception) -> BadFrame | UnknownType:
@@ -105,6 +116,6 @@ def _explain(text: str | bytes, why: Exception) -> BadFrame | UnknownType:
 def _is_object(text: str | bytes) -> bool:
     try:
         _peek.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return False
     return True

@@ -67,7 +67,9 @@ async def test_an_answer_can_be_waited_for(hub: Live) -> None:
     question = await send(hub, "alice", "how long?")
 
     async def answer() -> list[Any]:
-        page = await hub.request("GET", "/api/v1/messages", params={"as": "bob", "reply_to": question["id"], "wait": 30})
+        page = await hub.request(
+            "GET", "/api/v1/messages", params={"as": "bob", "reply_to": question["id"], "wait": 30}
+        )
         return list(page.json()["messages"])
 
     waiting = asyncio.create_task(answer())
@@ -237,11 +239,13 @@ async def test_events_stream_what_an_instance_hears_and_resume_from_an_offset(hu
 async def test_events_without_a_name_stream_everything_that_comes(hub: Live) -> None:
     await send(hub, "alice", "before")
     headers = {"Authorization": f"Bearer {hub.token}"}
-    async with httpx2.AsyncClient(base_url=hub.http, headers=headers, trust_env=False) as client:
-        async with client.stream("GET", "/api/v1/events") as answer:
-            events = Stream(answer)
-            await send(hub, "carol", "after", sender="dave")
-            assert [(await events.event())["topic"] for _ in range(2)] == ["$instance.registered", "inbox.carol"]
+    async with (
+        httpx2.AsyncClient(base_url=hub.http, headers=headers, trust_env=False) as client,
+        client.stream("GET", "/api/v1/events") as answer,
+    ):
+        events = Stream(answer)
+        await send(hub, "carol", "after", sender="dave")
+        assert [(await events.event())["topic"] for _ in range(2)] == ["$instance.registered", "inbox.carol"]
 
 
 async def test_a_page_of_another_site_is_refused(hub: Live) -> None:

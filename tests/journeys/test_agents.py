@@ -94,7 +94,8 @@ async def killed_agents(hub: HubProcess, rounds: int, seed: int) -> tuple[int, i
         alice = await Agent.start(hub.home, "alice")
         try:
             if chance.random() < 0.5:
-                await alice.tool("check")  # connected before anything comes, so that it is pushed
+                # Connected before anything comes, so that it is pushed.
+                model.take(await alice.tool("check"))
             for number in range(chance.randrange(1, 4)):
                 run(hub.home, "send", "--as", "bob", "alice", f"{turn}.{number}")
                 sent += 1

@@ -1,0 +1,48 @@
+"""Movements of cursors, on their way to the log: joined into one fact a tick, since every message read makes one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hub.registry import Instance, Registry
+
+
+class Cursors:
+    """Which instances' cursors have moved since the last fact; `tick` is the least time between two, in seconds."""
+
+    def __init__(self, registry: Registry, tick: float) -> None:
+        self._registry = registry
+        self._tick = tick
+        self._moved: dict[int, Instance] = {}
+        self._told_at = 0.0
+
+    def __bool__(self) -> bool:
+        return bool(self._moved)
+
+    def move(self, instance: Instance, received: int, read: int) -> bool:
+        """Advance an instance's cursors, which never go back; returns whether anything moved."""
+        moved = self._registry.move(instance, received, read)
+        if moved:
+            self._moved[instance.origin] = instance
+        return moved
+
+    def again(self, told: list[dict[str, Any]]) -> None:
+        """These movements did not get to the log."""
+        for each in told:
+            self._moved[each["origin"]] = self._registry.instances[each["origin"]]
+
+    def due(self, now: float, *, at_once: bool) -> list[dict[str, Any]]:
+        """All that has moved, as the fact tells it; nothing before the tick is over, unless `at_once`.
+
+        A clock that went back does not hold anything up.
+        """
+        if not (at_once or now - self._told_at >= self._tick or now < self._told_at):
+            return []
+        told = [
+            {"origin": each.origin, "name": each.name, "received": each.received, "read": each.read}
+            for each in self._moved.values()
+        ]
+        if told:
+            self._moved.clear()
+            self._told_at = now
+        return told

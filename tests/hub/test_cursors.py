@@ -1,0 +1,84 @@
+"""Movements of cursors are joined into one fact a tick, and none is lost."""
+
+from __future__ import annotations
+
+from tests.hub.core import Core
+
+
+def moved(core: Core, *, at_once: bool = False) -> list[tuple[str, int, int]]:
+    facts = core.hub.cursors(core.now, at_once=at_once)
+    assert len(facts) <= 1
+    return [(each["name"], each["received"], each["read"]) for fact in facts for each in fact.data["moved"]]
+
+
+def test_all_that_moved_within_a_tick_is_one_fact() -> None:
+    core = Core(cursor_tick=0.1)
+    alice, bob = core.register("alice"), core.register("bob")
+    assert not core.hub.moved
+    core.read(alice, 1)
+    core.read(alice, 2)
+    core.read(bob, 2)
+    assert core.hub.moved
+    (fact,) = core.hub.cursors(core.now)
+    assert fact.topic == "$cursors"
+    assert fact.body == "2 cursors moved"
+    assert fact.data == {
+        "moved": [
+            {"origin": alice.origin, "name": "alice", "received": 2, "read": 2},
+            {"origin": bob.origin, "name": "bob", "received": 2, "read": 2},
+        ]
+    }
+    assert not core.hub.moved
+    assert core.hub.cursors(core.now + 1) == []
+
+
+def test_one_movement_says_whose_it_is() -> None:
+    core = Core()
+    core.read(core.register("alice"), 1)
+    (fact,) = core.hub.cursors(core.now)
+    assert fact.body == "alice read up to 1"
+
+
+def test_there_is_at_most_one_fact_a_tick_but_for_the_last() -> None:
+    core = Core(cursor_tick=0.1)
+    alice = core.register("alice")
+    core.register("bob")
+    core.read(alice, 1)
+    assert moved(core) == [("alice", 1, 1)]
+    core.read(alice, 2)
+    core.now += 0.05
+    assert moved(core) == []
+    assert moved(core, at_once=True) == [("alice", 2, 2)]
+
+
+def test_a_clock_that_went_back_holds_nothing_up() -> None:
+    core = Core()
+    alice = core.register("alice")
+    core.register("bob")
+    core.read(alice, 1)
+    moved(core)
+    core.now -= 3600
+    core.read(alice, 2)
+    assert moved(core) == [("alice", 2, 2)]
+
+
+def test_what_could_not_be_stored_is_told_again() -> None:
+    core = Core()
+    alice, bob = core.register("alice"), core.register("bob")
+    core.read(alice, 1)
+    facts = core.hub.cursors(core.now)
+    core.read(alice, 2)
+    core.read(bob, 1)
+    core.hub.failed(facts)
+    assert moved(core, at_once=True) == [("alice", 2, 2), ("bob", 1, 1)]
+
+
+def test_what_was_received_is_told_too_and_nothing_twice() -> None:
+    core = Core()
+    alice, bob = core.session("alice"), core.session("bob")
+    said = core.say(bob, "alice")
+    core.step(alice)
+    core.hub.received(alice, said.offset, None)
+    assert moved(core) == [("alice", said.offset, 0)]
+    core.hub.received(alice, said.offset, None)
+    assert not core.hub.moved
