@@ -597,5 +597,8 @@ def test_the_page_lives_on_a_real_hub_through_sign_in_messages_and_a_crash(real_
     is_live(page)
     expect(page.locator(".message .preview")).to_have_text(["<b>green</b>", "after the crash"])
 
+    page.goto(link)  # used up, but this browser is signed in
+    is_live(page)
+    page.context.clear_cookies()
     page.goto(link)
     expect(page.get_by_text("hubbub open")).to_be_visible()

@@ -233,7 +233,7 @@ async def test_looking_for_the_hub_begins_before_the_loop_asks() -> None:
     finder.begin()
     assert await asyncio.to_thread(begun.wait, BOUND)
     assert await finder(False) == ("ws://127.0.0.1:2/ws", None, None)
-    assert await finder(False) == ("ws://127.0.0.1:1/ws", None)
+    assert await finder(False) == ("ws://127.0.0.1:1/ws", None, None)
 
 
 @pytest.mark.parametrize("start", [True, False])
