@@ -36,8 +36,8 @@ class Asked(msgspec.Struct, kw_only=True):
 async def history(node: Node, asker: Instance | None, asked: Asked) -> tuple[list[Message], bool]:
     """A page of old messages, oldest first, and whether there is an older page.
 
-    It holds at most `limit` messages and, but for its newest, MAX_ANSWER bytes: an answer is one frame. `asker` None sees everything; an
-    instance what it sent or could hear. Raises UnknownInstance, BadTopic.
+    It holds at most `limit` messages and, but for its newest, MAX_ANSWER bytes: an answer is one frame.
+    `asker` None sees everything; an instance what it sent or could hear. Raises UnknownInstance, BadTopic.
     """
     parties: list[Party] = []
     if asked.with_ is not None:

@@ -89,7 +89,10 @@ class Log(Protocol):
         """The oldest messages of all topics past `after`, bounded as in `read`."""
 
     async def count(self, spans: Sequence[Span], besides: int, now: float) -> int:
-        """How many messages lie in these spans, without expired ones and, but for inboxes, those of origin `besides`."""
+        """How many messages lie in these spans.
+
+        Expired ones do not count; nor, but for inboxes, those of origin `besides`.
+        """
 
     async def search(self, wanted: Search) -> list[Message]:
         """Old messages, newest first."""
@@ -99,6 +102,9 @@ class Log(Protocol):
 
     async def trim(self, retention: Retention, now: float) -> Trimmed:
         """Remove one slice of what may go."""
+
+    async def probe(self) -> None:
+        """Store something that changes nothing, as durably as a message. Raises StorageFailed."""
 
     async def close(self) -> None:
         """Finish what is under way and let go."""

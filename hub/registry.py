@@ -247,7 +247,7 @@ class Registry:
             self._let_go_if_empty(topic, inbox)
 
     def forget_holdings(self, floor: int) -> None:
-        """Let go of who had a name before `floor`, where the log has nothing any more: renaming must not fill memory."""
+        """Let go of who had a name before `floor`, where the log has nothing left: renaming must not fill memory."""
         if any(offset < floor for offset in self.freed.values()):
             self.freed = {key: offset for key, offset in self.freed.items() if offset >= floor}
             for instance in self.instances.values():

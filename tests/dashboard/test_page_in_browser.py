@@ -31,7 +31,7 @@ pytestmark = pytest.mark.browser
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync",
          "--disable-component-update"]  # fmt: skip
-LOST = re.compile(r"WebSocket connection to .* failed|ERR_CONNECTION_REFUSED|status of 401")  # Chromium says so itself
+LOST = re.compile(r"WebSocket connection to .* failed|ERR_CONNECTION_REFUSED|status of (401|410)")  # Chromium says so itself
 
 
 def a_chromium(driver: Playwright) -> str | None:

@@ -107,7 +107,8 @@ class Core:
 
     def told(self, sender: Session | Instance, to: str, body: str = "x", **parts: Any) -> frames.Published:
         """What the sender is told of a message."""
-        return self.hub.published(frames.Publish(to=to, body=body, **parts), self.say(sender, to, body, **parts), self.now)
+        message = self.say(sender, to, body, **parts)
+        return self.hub.published(frames.Publish(to=to, body=body, **parts), message, self.now)
 
     def subscribe(self, session: Session | Instance, topic: str) -> None:
         instance = session.instance if isinstance(session, Session) else session

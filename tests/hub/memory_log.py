@@ -112,6 +112,10 @@ class MemoryLog:
         freed = max((each.until for each in self.holdings if each.key == key and each.until is not None), default=0)
         self.holdings.append(Holding(key=key, name=name, origin=origin, since=freed if since is None else since))
 
+    async def probe(self) -> None:
+        if self.fail is not None:
+            raise self.fail
+
     async def load(self) -> State:
         topics: dict[str, TopicRow] = {
             topic: TopicRow(topic=topic, messages=0, size=0, head=upto, trimmed=upto)

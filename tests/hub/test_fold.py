@@ -16,7 +16,8 @@ from hub.message import OVERHEAD, Message
 from hub.tables import folding
 from tests.hub.core import NOW, Core, message, told
 
-FACTS = {value for name, value in vars(fold).items() if name.isupper() and isinstance(value, str) and value[:1] == "$" and value != fold.HUB}
+NAMED = {value for name, value in vars(fold).items() if name.isupper() and isinstance(value, str)}
+FACTS = {value for value in NAMED if value.startswith("$") and value != fold.HUB}
 
 
 @pytest.mark.parametrize(

@@ -146,7 +146,8 @@ def test_leaving_is_told(core: Core) -> None:
     alice = core.session("alice")
     core.now += 5
     core.leave(alice, "the lid was closed")
-    assert facts(core, "$session.left") == [{"origin": 1, "name": "alice", "reason": "the lid was closed", "sessions": 0}]
+    left = {"origin": 1, "name": "alice", "reason": "the lid was closed", "sessions": 0}
+    assert facts(core, "$session.left") == [left]
     assert core.hub.instance("alice").last_seen == NOW + 5
 
 
@@ -530,7 +531,10 @@ def test_unread_before_the_window_is_for_the_log_to_count() -> None:
     assert count == 5 + 1
     assert oldest_at == NOW
     assert [span.topic for span in behind] == ["all"]
-    assert sum(1 for each in core.log.values() if each.topic == "all" and behind[0].after < each.offset <= behind[0].upto) == 4
+    assert (
+        sum(1 for each in core.log.values() if each.topic == "all" and behind[0].after < each.offset <= behind[0].upto)
+        == 4
+    )
     core.leave(alice)
     assert core.join("alice")[1].unread is None, "it cannot be told at once"
 

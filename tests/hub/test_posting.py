@@ -243,7 +243,8 @@ def test_the_number_of_topics_is_bounded_but_not_for_those_who_are_registered() 
     bob = core.register("bob")
     core.say(bob, "#one")
     core.register("alice")
-    core.hub._posting._limits = core.hub._naming._limits = type(core.hub.limits)(max_topics=len(core.hub.registry.topics))
+    full = type(core.hub.limits)(max_topics=len(core.hub.registry.topics))
+    core.hub._posting._limits = core.hub._naming._limits = full
     with pytest.raises(TooMany, match="max_topics"):
         core.draft(bob, "#two")
     with pytest.raises(TooMany, match="max_topics"):

@@ -326,7 +326,7 @@ def test_expiry_is_looked_at_again_after_more_has_come() -> None:
 )
 def test_the_size_of_an_inbox_is_what_is_in_it(sizes: list[int], drops: list[tuple[int, int]]) -> None:
     inbox = Inbox()
-    left = {offset: size for offset, size in enumerate(sizes, 1)}
+    left = dict(enumerate(sizes, 1))
     for offset, size in left.items():
         inbox.add(waiting(offset, size=size))
     for upto, after in drops:

@@ -357,7 +357,9 @@ def test_what_is_trimmed_while_it_is_being_read_is_a_gap() -> None:
     assert reading.take_old(behind, *a(7, 8, 9)) == [7, 8, 9]
 
 
-@pytest.mark.parametrize(("position", "floor", "gap"), [(0, 1, None), (3, 4, None), (0, 4, Gap(1, 3)), (2, 4, Gap(3, 3))])
+@pytest.mark.parametrize(
+    ("position", "floor", "gap"), [(0, 1, None), (3, 4, None), (0, 4, Gap(1, 3)), (2, 4, Gap(3, 3))]
+)
 def test_an_observer_has_a_gap_where_the_log_begins_later(position: int, floor: int, gap: Gap | None) -> None:
     reading = Reading(observer=True, position=position, window=1)
     reading.window.extend(a(*range(1, 11)))

@@ -63,7 +63,8 @@ def test_an_address_is_a_name_a_topic_or_all(to: str, topic: str, name: str | No
 
 
 @pytest.mark.parametrize(
-    "to", ["", "#", "a b", "#a..b", "#.a", "#a.", "#all", "#inbox.bob", "#Inbox.Bob", "#$hub.started", "##a", "#*", "#a.>"]
+    "to",
+    ["", "#", "a b", "#a..b", "#.a", "#a.", "#all", "#inbox.bob", "#Inbox.Bob", "#$hub.started", "##a", "#*", "#a.>"],
 )
 def test_nothing_else_is_an_address(to: str) -> None:
     with pytest.raises((BadName, BadTopic)):
@@ -166,9 +167,7 @@ PATTERNS = st.builds(
     changes=st.lists(st.tuples(st.booleans(), PATTERNS | TOPICS, st.integers(0, 2)), max_size=20),
     topics=st.lists(TOPICS, min_size=1, max_size=5),
 )
-def test_the_tree_answers_as_trying_each_pattern_does(
-    changes: list[tuple[bool, str, int]], topics: list[str]
-) -> None:
+def test_the_tree_answers_as_trying_each_pattern_does(changes: list[tuple[bool, str, int]], topics: list[str]) -> None:
     tree, on = Tree[int](), set[tuple[str, int]]()
     for add, pattern, reader in changes:
         if add:

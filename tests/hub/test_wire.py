@@ -114,7 +114,7 @@ def test_a_field_of_the_wrong_type_is_named(kind: str, field: str, value: Any) -
 
 
 @pytest.mark.parametrize(
-    ("kind", "field"), [(kind, field) for kind, fields in LEAST.items() for field in fields], ids=lambda part: str(part)
+    ("kind", "field"), [(kind, field) for kind, fields in LEAST.items() for field in fields], ids=str
 )
 def test_a_field_that_is_missing_is_named(kind: str, field: str) -> None:
     parts = {name: value for name, value in LEAST[kind].items() if name != field}
