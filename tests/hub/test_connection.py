@@ -298,11 +298,14 @@ async def test_a_body_over_the_limit_is_refused_and_the_session_goes_on(hub: Liv
         assert (await bob.publish("alice", "x" * 2**20))["type"] == "published"
 
 
-async def test_one_byte_a_segment_is_as_good_as_one_write(hub: Live) -> None:
-    """A raw socket that sends every byte by itself, from the handshake on."""
-    port = int(hub.http.rsplit(":", 1)[1])
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    async with asyncio.timeout(BOUND), hub.session("alice") as alice:
+@pytest.mark.parametrize(
+    "size", [1, 5_000, 65_536, pytest.param(2**20, marks=[pytest.mark.soak, pytest.mark.timeout(300)])]
+)
+async def test_one_byte_a_segment_is_as_good_as_one_write(tmp_path: Path, size: int) -> None:
+    """A raw socket that sends every byte by itself, from the handshake on; it has no time to answer pings."""
+    async with live(tmp_path, ping_interval=600) as hub, hub.session("alice") as alice:
+        port = int(hub.http.rsplit(":", 1)[1])
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
         handshake = (
             f"GET /ws HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
@@ -310,11 +313,11 @@ async def test_one_byte_a_segment_is_as_good_as_one_write(hub: Live) -> None:
         await _dribble(writer, handshake.encode())
         assert b"101" in await reader.readuntil(b"\r\n\r\n")
         hello = json.dumps({"type": "hello", "name": "bob", "token": hub.token})
-        body = "ab" * 500
+        body = ("ab" * size)[:size]
         for frame in (hello, json.dumps({"type": "publish", "to": "alice", "body": body})):
             await _dribble(writer, _masked(frame.encode()))
         assert (await alice.frame("message"))["body"] == body
-    writer.close()
+        writer.close()
 
 
 async def _dribble(writer: asyncio.StreamWriter, data: bytes) -> None:
@@ -327,7 +330,12 @@ async def _dribble(writer: asyncio.StreamWriter, data: bytes) -> None:
 def _masked(payload: bytes) -> bytes:
     """A text frame from a client, masked by zeros (RFC 6455, 5.2)."""
     length = len(payload)
-    head = bytes([0x81, 0x80 | length]) if length < 126 else bytes([0x81, 0xFE]) + length.to_bytes(2, "big")
+    if length < 126:
+        head = bytes([0x81, 0x80 | length])
+    elif length < 65_536:
+        head = bytes([0x81, 0xFE]) + length.to_bytes(2, "big")
+    else:
+        head = bytes([0x81, 0xFF]) + length.to_bytes(8, "big")
     return head + b"\0\0\0\0" + payload
 
 
