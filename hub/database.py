@@ -37,12 +37,15 @@ def writer_pragmas(synchronous: Synchronous) -> tuple[str, ...]:
         f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}",
         f"PRAGMA fullfsync={int(durable)}",
         "PRAGMA busy_timeout=5000",
-        "PRAGMA wal_autocheckpoint=2000",  # pages: 8 MB
+        "PRAGMA wal_autocheckpoint=0",  # hub/history.py makes checkpoints, so that it learns when one fails
         "PRAGMA journal_size_limit=67108864",
         "PRAGMA trusted_schema=OFF",
         "PRAGMA cell_size_check=ON",
     )
 
+
+CLOSING_PRAGMAS = ("PRAGMA busy_timeout=500", "PRAGMA wal_checkpoint(TRUNCATE)")
+"""What the writer does last: an empty journal is none, and leaves the next start nothing to recover."""
 
 READER_PRAGMAS = (
     "PRAGMA query_only=ON",

@@ -2,16 +2,23 @@
 
 One connection writes, and only under the lock; two others read, one for what sessions are waiting for and one for
 searches, which may take their time. An append costs two hops to the writer's thread: the insert and the commit.
+
+The same connection copies what was committed from the write-ahead log into the database file (a checkpoint). SQLite
+could do so by itself, but tells nobody when it fails; and a checkpoint that had to stop short for a reader leaves pages
+unsynced, which after a failed sync the next one would take for written. So after a failure here SQLite is made to
+forget how far it had come, and everything is copied again before anything else is stored.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -19,8 +26,17 @@ from typing import Any
 import aiosqlite
 from msgspec import json
 
-from hub import fulltext, search
-from hub.database import FAILURES, READER_PRAGMAS, Synchronous, is_damage, storage_failed, writer_pragmas
+from hub import fulltext, search, tally
+from hub.database import (
+    CLOSING_PRAGMAS,
+    FAILURES,
+    READER_PRAGMAS,
+    Synchronous,
+    is_damage,
+    storage_failed,
+    writer_pragmas,
+)
+from hub.disk import write_again
 from hub.errors import StorageFailed
 from hub.fold import CURSORS, Holding, InstanceRow, State, SubscriptionRow, TopicRow, WaitingRow
 from hub.log import Retention, Search, Span, Trimmed
@@ -28,11 +44,13 @@ from hub.message import Draft, Message
 from hub.recovery import Opened, prepare
 from hub.tables import COLUMNS, INSERT, TokenRow, folding, message_of, place, row_of
 from hub.topic import INBOX
+from hub.wal import INDEX_HEADER, Index, read_index
 
 TRIM_ROWS = 500  # one slice of trimming: it holds up waiting drafts, so it must be short
 TRIM_BYTES = 4 * 2**20
 INDEX_ROWS = 500
 INDEX_BYTES = 2**20
+CHECKPOINT_PAGES = 2000  # 8 MB of log are copied into the database file at once
 
 log = logging.getLogger(__name__)
 
@@ -72,10 +90,6 @@ _TAIL = _BOUNDED.format(
     least=0,
     picked="SELECT offset, size FROM messages ORDER BY offset DESC LIMIT :limit",
 )
-_COUNT = f"""
-    SELECT count(DISTINCT offset) FROM json_each(:spans) span CROSS JOIN messages
-     WHERE {_IN_SPAN} AND (expires_at IS NULL OR expires_at > :now) AND (origin <> :besides OR topic GLOB 'inbox.*')
-    """  # noqa: S608
 _KNOWN = f"""
     SELECT {COLUMNS} FROM messages WHERE (id, origin) IN (
         SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:keys)
@@ -84,15 +98,19 @@ _KNOWN = f"""
 _PLACE = """
     SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'messages'), 0),
            (SELECT min(offset) FROM messages),
-           (SELECT coalesce(sum(size), 0) FROM messages INDEXED BY messages_topic),
-           CAST((SELECT value FROM meta WHERE key = 'indexed') AS INTEGER)
+           CAST((SELECT value FROM meta WHERE key = 'indexed') AS INTEGER),
+           CAST((SELECT value FROM meta WHERE key = 'tallied') AS INTEGER)
     """
 _TOPICS = """
     SELECT topic, count(*), sum(size), max(offset) FROM messages INDEXED BY messages_topic GROUP BY topic
     """
 _WAITING = f"""
-    SELECT topic, offset, size, at, expires_at FROM json_each(:spans) span CROSS JOIN messages
-     WHERE {_IN_SPAN} AND (expires_at IS NULL OR expires_at > :now) ORDER BY offset
+    SELECT topic, offset, size, at, expires_at, iif(expires_at IS NULL, NULL, m.id)
+      FROM json_each(:spans) span CROSS JOIN messages m
+     WHERE {_IN_SPAN} AND (expires_at IS NULL OR expires_at > :now OR NOT EXISTS (
+           SELECT 1 FROM messages told
+            WHERE told.reply_to = m.id AND told.topic = '$message.expired' AND told.origin = 0))
+     ORDER BY offset
     """  # noqa: S608
 
 
@@ -110,7 +128,11 @@ class History:
         self._size = 0  # bytes of all messages kept
         self._indexed = 0  # how far the full-text index has come
         self._full_text = False
-        self._stale = False  # the four above are to be read again
+        self._tallied = 0  # how far the tallies have come
+        self._stale = False  # the five above are to be read again
+        self._whole = True  # the newest write went well: nothing lies in the write-ahead log past what is committed
+        self._unsynced: BaseException | None = None  # why the newest checkpoint failed
+        self._wal_index: FileIO | None = None
         self._writer: aiosqlite.Connection
         self._reader: aiosqlite.Connection
         self._searcher: aiosqlite.Connection
@@ -148,6 +170,7 @@ class History:
         await self._searcher.create_function("sees", 4, search.sees, deterministic=True)
         ((self.epoch,),) = await self._writer.execute_fetchall("SELECT value FROM meta WHERE key = 'epoch'")
         await self._find_place()
+        self._wal_index = FileIO(f"{self.path}-shm", "r+")
 
     async def _connection(self, pragmas: Iterable[str]) -> aiosqlite.Connection:
         db = await aiosqlite.connect(self.path, isolation_level="IMMEDIATE", cached_statements=256)
@@ -166,10 +189,29 @@ class History:
 
     async def close(self) -> None:
         """Finish what is under way and let go of the file. Closing twice is closing once."""
+        for reader in self._connections[1:]:
+            with suppress(*FAILURES):
+                await reader.interrupt()  # a search may take its time, and nobody waits for it any more
         async with self._lock:
+            if self._connections and self._unsynced is not None:
+                with suppress(*FAILURES):
+                    self._forget_checkpoints()
+            if os.name == "nt":
+                self._close_index()
+            if self._connections:
+                with suppress(*FAILURES):  # somebody else may have the file open: then closing would leave the journal
+                    for pragma in CLOSING_PRAGMAS:
+                        await self._connections[0].execute_fetchall(pragma)
             while self._connections:  # the writer last: closing the last connection checkpoints
                 with suppress(*FAILURES):
                     await self._connections.pop().close()
+            self._close_index()
+
+    def _close_index(self) -> None:
+        """To be called when no connection is left: closing the file gives up all the process's locks on it."""
+        if self._wal_index is not None:
+            self._wal_index.close()
+            self._wal_index = None
 
     # Writing
 
@@ -188,7 +230,7 @@ class History:
                 answers, fresh = place(drafts, self._head, await self._known(drafts))
                 await self._insert(fresh)
             if fresh:
-                await self._writer.commit()
+                await self._store()
                 self._head = fresh[-1].offset
                 self._size += sum(message.size for message in fresh)
             return answers
@@ -253,7 +295,7 @@ class History:
             [(topic, newest) for topic, _, _, newest in topics],
         )
         ((floor,),) = await self._writer.execute_fetchall("SELECT min(offset) FROM messages")
-        await self._writer.commit()
+        await self._store()
         self._floor = floor
         self._size -= sum(size for _, size in doomed.values())
 
@@ -277,7 +319,7 @@ class History:
             await self._writer.execute("UPDATE meta SET value = '0' WHERE key = 'indexed'")
             await self._writer.execute(fulltext.DROP)
             await self._writer.execute(fulltext.CREATE)
-            await self._writer.commit()
+            await self._store()
         except sqlite3.DatabaseError as stuck:
             if not is_damage(stuck):
                 raise
@@ -295,9 +337,41 @@ class History:
         upto = upto or self._head
         await self._writer.execute(fulltext.ADD, {"after": after, "upto": upto})
         await self._writer.execute("UPDATE meta SET value = ? WHERE key = 'indexed'", (str(upto),))
-        await self._writer.commit()
+        await self._store()
         self._indexed = upto
         return upto < self._head
+
+    async def tally_slice(self) -> bool:
+        """Tally one more slice of the log; returns whether there is another. Raises StorageFailed."""
+        async with self._writing():
+            after = await self._next_tally()
+            upto = after + tally.SLICE
+            if upto > self._head:
+                return False
+            for sql in tally.ADD:
+                await self._writer.execute(sql, {"after": after, "upto": upto})
+            await self._writer.execute(tally.FORGET, {"floor": self._floor})
+            await self._writer.execute("INSERT OR REPLACE INTO meta VALUES ('tallied', ?)", (str(upto),))
+            await self._store()
+            self._tallied = upto
+            return upto + tally.SLICE <= self._head
+
+    async def _next_tally(self) -> int:
+        """Where the next slice begins: stretches of offsets that nobody has, as a restore leaves, are passed over."""
+        ((following,),) = await self._writer.execute_fetchall(
+            "SELECT min(offset) FROM messages WHERE offset > ?", (self._tallied,)
+        )
+        return max(self._tallied, ((following or self._head + 1) - 1) // tally.SLICE * tally.SLICE)
+
+    async def probe(self) -> None:
+        """See `Log.probe`."""
+        async with self._writing():
+            # A value that is new each time: SQLite writes no page that stays what it was.
+            await self._writer.execute(
+                "INSERT INTO meta VALUES ('probed', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+                (str(time.time_ns()),),
+            )
+            await self._store()
 
     async def save_token(self, token: TokenRow) -> None:
         """Store a token, or what has changed of it. Raises StorageFailed."""
@@ -316,13 +390,13 @@ class History:
                     token.note,
                 ),
             )
-            await self._writer.commit()
+            await self._store()
 
     async def delete_token(self, token_id: str) -> bool:
         """Forget a token; returns whether it was there. Raises StorageFailed."""
         async with self._writing():
             cursor = await self._writer.execute("DELETE FROM tokens WHERE id = ?", (token_id,))
-            await self._writer.commit()
+            await self._store()
             return cursor.rowcount > 0
 
     @asynccontextmanager
@@ -333,24 +407,71 @@ class History:
             try:
                 if self._stale:
                     await self._writer.rollback()
+                if self._unsynced is not None:
+                    await self._copy_again()
+                if self._stale:
                     await self._find_place()
                 yield
             except BaseException as why:
                 # Nobody knows what a cancelled commit has done: whoever writes next looks it up.
                 self._stale = True
+                self._whole = False
                 with suppress(*FAILURES):
                     await self._writer.rollback()
                 if isinstance(why, FAILURES):
                     raise storage_failed(why, self.path) from why
                 raise
+            await self._copy()
+
+    async def _store(self) -> None:
+        await self._writer.commit()
+        self._whole = True
+
+    async def _copy(self) -> None:
+        """Copy what was committed into the database file, if it is much. What fails is told to whoever writes next.
+
+        Not after a write that failed: its frames lie past what is committed, and if everything had to be copied again,
+        they would be found, although it was refused. The next good write overwrites them.
+        """
+        index = self._index_now()
+        if not self._whole or index is None or index.frames - index.copied < CHECKPOINT_PAGES:
+            return
+        try:
+            await self._writer.execute_fetchall("PRAGMA wal_checkpoint(PASSIVE)")
+        except FAILURES as why:
+            log.error("What is in %s-wal could not be copied into the database: %s.", self.path, why)  # noqa: TRY400
+            self._unsynced = why
+
+    async def _copy_again(self) -> None:
+        """Copy all of the write-ahead log, whatever of it was copied before."""
+        await asyncio.to_thread(self._forget_checkpoints)
+        await self._writer.execute_fetchall("PRAGMA wal_checkpoint(PASSIVE)")
+        self._unsynced = None
+
+    def _forget_checkpoints(self) -> None:
+        """Have SQLite read the write-ahead log anew, as after a crash: it makes an index without a head again."""
+        assert self._wal_index is not None
+        try:
+            write_again(self.path.with_name(self.path.name + "-wal"))
+        finally:
+            self._wal_index.seek(0)
+            self._wal_index.write(bytes(96))
+
+    def _index_now(self) -> Index | None:
+        if self._wal_index is None:
+            return None
+        self._wal_index.seek(0)
+        return read_index(self._wal_index.read(INDEX_HEADER))
 
     def _be_open(self) -> None:
         if not self._connections:
             raise StorageFailed(f"{self.path} is closed.", "The hub is shutting down.")
 
     async def _find_place(self) -> None:
-        ((self._head, floor, self._size, self._indexed),) = await self._writer.execute_fetchall(_PLACE)
+        ((self._head, floor, self._indexed, tallied),) = await self._writer.execute_fetchall(_PLACE)
         self._floor = self._head + 1 if floor is None else floor
+        self._tallied = tallied or 0
+        self._size = sum(size for _, _, size, _ in await _stocks(self._writer, self._head - self._floor))
         self._stale = False
 
     # Reading
@@ -369,6 +490,7 @@ class History:
 
     async def _load(self, db: aiosqlite.Connection) -> State:
         ((head, floor, _, _),) = await db.execute_fetchall(_PLACE)
+        floor = head + 1 if floor is None else floor
         instances = [
             InstanceRow(origin=origin, name=name, registered_at=at, last_seen=seen, received=received, read=read)
             for origin, name, at, seen, received, read in await db.execute_fetchall(
@@ -390,22 +512,22 @@ class History:
         trimmed = {topic: upto for topic, upto in await db.execute_fetchall("SELECT topic, upto FROM trimmed")}  # noqa: C416
         topics = [
             TopicRow(topic=topic, messages=count, size=size, head=newest, trimmed=trimmed.pop(topic, 0))
-            for topic, count, size, newest in await db.execute_fetchall(_TOPICS)
+            for topic, count, size, newest in await _stocks(db, head - floor)
         ]
         topics += [
             TopicRow(topic=topic, messages=0, size=0, head=upto, trimmed=upto) for topic, upto in trimmed.items()
         ]
         spans = _unread_spans(topics, holdings, {each.origin: each.read for each in instances})
         waiting = [
-            WaitingRow(topic=topic, offset=offset, size=size, at=at, expires_at=expires_at)
-            for topic, offset, size, at, expires_at in await db.execute_fetchall(
+            WaitingRow(topic=topic, offset=offset, size=size, at=at, expires_at=expires_at, id=known_by)
+            for topic, offset, size, at, expires_at, known_by in await db.execute_fetchall(
                 _WAITING, {"spans": _json(spans), "now": self._clock()}
             )
         ]
         return State(
             epoch=self.epoch,
             head=head,
-            floor=head + 1 if floor is None else floor,
+            floor=floor,
             instances=instances,
             holdings=holdings,
             subscriptions=subscriptions,
@@ -426,10 +548,10 @@ class History:
         return await self._messages(self._reader, _SINCE, {"after": after, "limit": limit, "size": size})
 
     async def count(self, spans: Sequence[Span], besides: int, now: float) -> int:
-        """See `Log.count`. Looks at every message in the spans."""
+        """See `Log.count`. It costs the same however long the spans are, but for what expires in them."""
         async with self._failing():
             ((count,),) = await self._searcher.execute_fetchall(
-                _COUNT, {"spans": _json(spans), "besides": besides, "now": now}
+                tally.COUNT, {"spans": _json(tally.apart(spans)), "besides": besides, "now": now}
             )
             return int(count)
 
@@ -486,6 +608,13 @@ class History:
             yield
         except FAILURES as why:
             raise storage_failed(why, self.path) from why
+
+
+async def _stocks(db: aiosqlite.Connection, length: int) -> Iterable[tuple[str, int, int, int]]:
+    """Each topic with its messages, their bytes and its newest offset; `length` is about how long the log is."""
+    # A short log is read through sooner than each of its topics is looked up.
+    rows = await db.execute_fetchall(_TOPICS if length < 10 * tally.SLICE else tally.TOPICS)
+    return [(topic, messages, size, newest) for topic, messages, size, newest in rows]
 
 
 def _json(value: Any) -> str:

@@ -12,14 +12,19 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
+import structlog
+
 from hub.errors import HubbubError, ShuttingDown, StorageFailed
 from hub.log import Log
 from hub.message import Draft, Message
+
+logger = structlog.get_logger("hubbub.journal")
 
 Answer: TypeAlias = Callable[[Message | HubbubError], None]
 Job: TypeAlias = Callable[[], Awaitable[bool]]
 
 SLICE_EVERY = 16  # batches without a pause after which maintenance has a turn all the same
+TRY_AGAIN = 1.0  # seconds between two looks at a log that failed, where no draft comes to find out
 
 
 class Journal:
@@ -57,7 +62,7 @@ class Journal:
         self._waiting: deque[tuple[Draft, Answer]] = deque()
         self._bytes = 0
         self._head: int | None = None
-        self._jobs: deque[Job] = deque()
+        self._jobs: deque[tuple[str, Job]] = deque()
         self._batches = 0  # since maintenance last had a turn
         self._nudged = False
         self._wake = asyncio.Event()
@@ -65,8 +70,12 @@ class Journal:
         self._room.set()
         self._running = False
         self._ended = asyncio.Event()
+        self._settled = asyncio.Event()
+        self._settled.set()
+        self._writing_since: float | None = None
         self.draining = False
-        self.failing: str | None = None
+        self.failing: str | None = None  # why the last write failed
+        self.troubles: dict[str, str] = {}  # job -> why its last slice failed
 
     # For everybody
 
@@ -80,6 +89,7 @@ class Journal:
             answer(_shutting_down())
             return
         self._waiting.append((draft, answer))
+        self._settled.clear()
         self._bytes += draft.size
         if self.full:
             self._room.clear()
@@ -122,13 +132,24 @@ class Journal:
         self._nudged = True
         self._wake.set()
 
-    def maintain(self, job: Job) -> None:
+    @property
+    def stalled(self) -> float:
+        """Seconds that the write under way has taken; 0 if none is."""
+        since = self._writing_since
+        return 0.0 if since is None else asyncio.get_running_loop().time() - since
+
+    async def settled(self) -> None:
+        """Return when everything put so far is confirmed or refused: at once if nothing waits."""
+        await self._settled.wait()
+
+    def maintain(self, name: str, job: Job) -> None:
         """Run `job` in slices between batches until it returns False. A job that is at it already is not added again.
 
-        Drafts that wait are delayed by one slice at most. A slice that raises StorageFailed ends the job.
+        Drafts that wait are delayed by one slice at most. A slice that raises ends the job for this time, whatever it
+        raises; why stands in `troubles` under its name until a later slice is good.
         """
-        if job not in self._jobs:
-            self._jobs.append(job)
+        if (name, job) not in self._jobs:
+            self._jobs.append((name, job))
             self._wake.set()
 
     async def drain(self) -> None:
@@ -167,6 +188,7 @@ class Journal:
                 self._refuse_waiting()
             finally:
                 self._room.set()
+                self._settled.set()
                 self._ended.set()
 
     async def _turn(self) -> bool:
@@ -180,11 +202,29 @@ class Journal:
             await self._slice()
         elif idle:
             self._wake.clear()
-            await self._wake.wait()
+            await self._rest()
         else:
             self._batches += 1
             await self._batch()
+            if not self._waiting:
+                self._settled.set()
         return True
+
+    async def _rest(self) -> None:
+        """Wait for something to do; a log that failed is tried meanwhile, so that it is known when it is well again."""
+        try:
+            async with asyncio.timeout(TRY_AGAIN if self.failing else None):
+                await self._wake.wait()
+        except TimeoutError:
+            self._writing_since = asyncio.get_running_loop().time()
+            try:
+                await self._log.probe()
+            except HubbubError as why:
+                self.failing = str(why)
+            else:
+                self.failing = None
+            finally:
+                self._writing_since = None
 
     async def _batch(self) -> bool:
         """Write what waits and what the hub has to tell; returns whether there was something, and it is stored."""
@@ -199,12 +239,14 @@ class Journal:
         if not drafts:
             return False
         writing = asyncio.ensure_future(self._write(drafts))
+        self._writing_since = asyncio.get_running_loop().time()
         cancelled = False
         while not writing.done():  # a transaction under way is brought to its end: its drafts are owed an answer
             try:
                 await asyncio.wait([writing])
             except asyncio.CancelledError:
                 cancelled = True
+        self._writing_since = None
         stored = self._settle(taken, drafts, writing)
         if cancelled:
             raise asyncio.CancelledError
@@ -269,14 +311,21 @@ class Journal:
         return taken
 
     async def _slice(self) -> None:
-        job = self._jobs.popleft()
+        name, job = self._jobs.popleft()
         try:
             more = await job()
         except HubbubError as why:
-            self.failing = str(why)
+            self.troubles[name] = str(why)
             return
-        if more and job not in self._jobs:
-            self._jobs.append(job)
+        except Exception as why:
+            # Whoever publishes needs none of this; what it neglects is told, and tried again the next time.
+            if name not in self.troubles:
+                logger.exception("upkeep_failed", job=name)
+            self.troubles[name] = f"{type(why).__name__}: {why}"
+            return
+        self.troubles.pop(name, None)
+        if more and (name, job) not in self._jobs:
+            self._jobs.append((name, job))
         await asyncio.sleep(0)  # a job that never waits must not keep everybody else from running
 
     def _refuse_waiting(self) -> None:

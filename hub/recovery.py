@@ -6,8 +6,9 @@ beside it, under the same offsets but a new epoch, by which clients that resume 
 not be what they think. Then the damaged file is renamed, together with its `-wal` and `-shm`, and the fresh one takes
 its place. Interrupted anywhere, this begins again, or is complete.
 
-The check of the pages (`PRAGMA quick_check`) reads the whole file. It is made after a hub that did not end properly,
-which leaves a `-wal` behind, and of small files always; it is given up after CHECK_SECONDS, which is logged.
+The check of the pages (`PRAGMA integrity_check`) and of each message's checksum reads the whole file. It is made after
+a hub that did not end properly, which leaves a `-wal` behind, and of small files always; it is given up after
+CHECK_SECONDS, which is logged.
 """
 
 from __future__ import annotations
@@ -26,14 +27,14 @@ from typing import Any
 from msgspec import MsgspecError, Struct
 
 from hub import database, schema
-from hub.database import FAILURES, Synchronous, error_name, is_damage, storage_failed
+from hub.database import FAILURES, Synchronous, storage_failed
+from hub.disk import sync_names, sync_names_above, write_again
 from hub.errors import HubbubError
-from hub.tables import COLUMNS, INSERT, folding, message_of
+from hub.soundness import beside, connect, fault, is_sound
+from hub.tables import COLUMNS, INSERT, checksum, folding, message_of
+from hub.wal import damage
 
-SMALL = 64 * 2**20  # bytes
-CHECK_SECONDS = 10.0
-_SIDES = ("", "-wal", "-shm")
-_WAL_MAGIC = (0x377F0682, 0x377F0683)  # https://sqlite.org/fileformat2.html#walformat
+_SIDES = ("", "-journal", "-wal", "-shm")
 _COMMIT_EVERY = 500  # rows
 _SMALL_TABLES = ("trimmed", "instances", "holdings", "subscriptions", "tokens")
 
@@ -67,31 +68,30 @@ class Opened(Struct, kw_only=True):
         )
 
 
-class Damaged(Exception):
-    """The file at the path is not a database that the hub can go on with."""
-
-
 def prepare(path: Path, *, synchronous: Synchronous = "full", clock: Callable[[], float] = time.time) -> Opened:
     """Leave a sound database of the present version at `path`, mode 0600, and tell what was found. Blocks.
 
     Raises StorageFailed when the file cannot be reached or written, and NewerDatabase.
     """
     opened = Opened(path=path, notice=database.check_version())
-    fresh = path.with_name(path.name + ".recovering")
+    fresh = _pending(path)
     try:
-        if fresh.exists() and not path.exists():  # a recovery was interrupted between its two renames
-            _set_aside(path, clock())
-            fresh.rename(path)
-        opened.why = _fault(path)
+        if fresh.exists() and not path.exists():  # a recovery or a restore was interrupted between its two renames
+            put_in_place(fresh, path, clock(), "damaged")
+        discard(fresh)  # one that was interrupted before them
+        _settle_journal(path)
+        opened.why = fault(path, synchronous)
         if opened.why is not None:
-            _discard(fresh)
             _make_file(fresh)
-            _migrate(fresh, synchronous, clock)
+            migrate_file(fresh, clock, synchronous)
             _recover(path, fresh, opened)
-            opened.set_aside = _set_aside(path, clock())
-            fresh.rename(path)
-        opened.made = _make_file(path) or opened.set_aside is not None
-        opened.migrated = _migrate(path, synchronous, clock)
+            opened.set_aside = put_in_place(fresh, path, clock(), "damaged")
+        if not path.exists() or path.stat().st_size == 0:
+            _make_whole(path, clock, synchronous)
+            opened.made = True
+        opened.made = opened.made or opened.set_aside is not None
+        _close_to_others(path)
+        opened.migrated = migrate_file(path, clock, synchronous)
     except FAILURES as failed:
         raise storage_failed(failed, path) from failed
     if opened.notice:
@@ -101,98 +101,42 @@ def prepare(path: Path, *, synchronous: Synchronous = "full", clock: Callable[[]
     return opened
 
 
-# What is wrong
+def _settle_journal(path: Path) -> None:
+    """Have on the disk what the journal of a killed hub says, before anything is stored on top of it.
 
-
-def _fault(path: Path) -> str | None:
-    """What is wrong with the file; None if nothing is, or if there is none. Raises sqlite3.Error if it is only busy."""
-    wal = path.with_name(path.name + "-wal")
-    left_behind = wal.exists() and wal.stat().st_size > 0
-    if not path.exists() or path.stat().st_size == 0:
-        return "its journal is there, but the database is gone" if left_behind else None
-    if left_behind and not _is_wal(wal):
-        return "its journal is not one of SQLite's"
-    try:
-        with closing(_connect(path, "mode=ro")) as db:
-            if db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0 and schema.version_of(db) == 0:
-                return None
-            if db.execute("PRAGMA application_id").fetchone()[0] != schema.APPLICATION_ID:
-                return "it is a database of another program"
-            if schema.version_of(db) <= schema.VERSION:
-                _check_tables(db)
-                if left_behind or path.stat().st_size <= SMALL:
-                    _check_pages(db, path)
-    except Damaged as why:
-        return str(why)
-    except sqlite3.DatabaseError as why:
-        if not is_damage(why):
-            raise
-        return str(why)
-    return None
-
-
-def _is_wal(wal: Path) -> bool:
-    """Whether a file begins as a WAL does; SQLite takes any other for an empty one, without a word."""
-    with wal.open("rb") as file:
-        return int.from_bytes(file.read(4), "big") in _WAL_MAGIC
-
-
-def _check_tables(db: sqlite3.Connection) -> None:
-    """Raise Damaged if a table, index, view or column of the file's version is missing."""
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as sound:
-        schema.migrate(sound, migrations=schema.MIGRATIONS[: schema.version_of(db)])
-        ours = _parts(sound)
-    missing = ours - _parts(db, {part[0] for part in ours})
-    if missing:
-        raise Damaged(f"{', '.join(sorted(map('.'.join, missing)))} is missing")
-
-
-def _parts(db: sqlite3.Connection, among: set[str] | None = None) -> set[tuple[str, ...]]:
-    """Every table, index and view, and every column of the first and the last, by name."""
-    found: set[tuple[str, ...]] = set()
-    for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE name NOT GLOB 'sqlite_*'").fetchall():
-        if among is None or name in among:
-            found.add((name,))
-            try:
-                found |= {(name, column[1]) for column in db.execute(f'PRAGMA table_info("{name}")')}
-            except sqlite3.OperationalError as why:
-                if error_name(why) != "SQLITE_ERROR":  # which is a view over a table that is missing
-                    raise
-    return found
-
-
-def _check_pages(db: sqlite3.Connection, path: Path) -> None:
-    until = time.monotonic() + CHECK_SECONDS
-    db.set_progress_handler(lambda: time.monotonic() > until, 10_000)
-    try:
-        found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
-    except sqlite3.OperationalError as why:
-        if error_name(why) != "SQLITE_INTERRUPT":
-            raise
-        log.warning("The check of %s was given up after %g s; it was sound as far as that went.", path, CHECK_SECONDS)
-        return
-    finally:
-        db.set_progress_handler(None, 0)
-    if found != "ok":
-        raise Damaged(" ".join(found.split()))
+    That hub may have died of a failing disk: then its last frames may be in memory only, and no sync would write them.
+    """
+    wal = beside(path, "-wal")
+    if wal.is_file() and wal.stat().st_size > 0:
+        write_again(wal)
 
 
 # A file of our own
 
 
-def _make_file(path: Path) -> bool:
-    """Make the file with no rights for others before anything is in it; returns whether it was new."""
+def _make_whole(path: Path, clock: Callable[[], float], synchronous: Synchronous) -> None:
+    """Make a database under another name, so that a power cut leaves all of it or nothing at `path`."""
+    draft = path.with_name(path.name + ".new")
+    discard(draft)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    except FileExistsError:
-        if os.name == "posix" and path.stat().st_mode & 0o077:
-            path.chmod(0o600)
-        return path.stat().st_size == 0
-    return True
+    _make_file(draft)
+    migrate_file(draft, clock, synchronous)
+    draft.replace(path)
+    sync_names_above(path)
 
 
-def _migrate(path: Path, synchronous: Synchronous, clock: Callable[[], float]) -> list[str]:
+def _make_file(path: Path) -> None:
+    """Make an empty file with no rights for others before anything is in it."""
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+
+def _close_to_others(path: Path) -> None:
+    if os.name == "posix" and path.stat().st_mode & 0o077:
+        path.chmod(0o600)
+
+
+def migrate_file(path: Path, clock: Callable[[], float], synchronous: Synchronous = "full") -> list[str]:
+    """Bring the file to the present version; the names of the steps taken. Raises what sqlite3 does."""
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         for pragma in database.writer_pragmas(synchronous):
             db.execute(pragma)
@@ -202,26 +146,46 @@ def _migrate(path: Path, synchronous: Synchronous, clock: Callable[[], float]) -
     return taken
 
 
-def _set_aside(path: Path, now: float) -> Path:
-    stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
-    aside = path.with_name(f"{path.name}.damaged-{stamp}")
-    number = 1
-    while any(_side(aside, side).exists() for side in _SIDES):
-        number += 1
-        aside = path.with_name(f"{path.name}.damaged-{stamp}-{number}")
-    for side in _SIDES:
-        with suppress(FileNotFoundError):
-            _side(path, side).rename(_side(aside, side))
+def put_in_place(fresh: Path, path: Path, now: float, label: str) -> Path | None:
+    """Let a finished file take the place of the one at `path`, which is set aside with its journal under a dated name.
+
+    Returns that name; None if nothing was there. Interrupted, it is brought to its end by the next `prepare()`.
+    """
+    pending = _pending(path)
+    if fresh != pending:
+        discard(pending)
+        fresh.rename(pending)
+    sync_names(path.parent)
+    aside = _set_aside(path, now, label)
+    sync_names(path.parent)  # or a power cut could leave the new file beside the old one's journal
+    pending.rename(path)
+    sync_names(path.parent)
     return aside
 
 
-def _discard(path: Path) -> None:
+def _pending(path: Path) -> Path:
+    return path.with_name(path.name + ".recovering")
+
+
+def _set_aside(path: Path, now: float, label: str) -> Path | None:
+    if not any(beside(path, side).exists() for side in _SIDES):
+        return None
+    stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
+    aside = path.with_name(f"{path.name}.{label}-{stamp}")
+    number = 1
+    while any(beside(aside, side).exists() for side in _SIDES):
+        number += 1
+        aside = path.with_name(f"{path.name}.{label}-{stamp}-{number}")
     for side in _SIDES:
-        _side(path, side).unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            beside(path, side).rename(beside(aside, side))
+    return aside
 
 
-def _side(path: Path, side: str) -> Path:
-    return path.with_name(path.name + side)
+def discard(path: Path) -> None:
+    """Remove a file that nobody needs, with its journal."""
+    for side in _SIDES:
+        beside(path, side).unlink(missing_ok=True)
 
 
 # What can still be read
@@ -229,58 +193,71 @@ def _side(path: Path, side: str) -> Path:
 
 def _recover(damaged: Path, fresh: Path, opened: Opened) -> None:
     """Copy what can be read of a damaged file into the fresh one."""
-    opened.lost = None
-    out = _open_damaged(damaged)
-    if out is None:
-        return
-    with closing(out), closing(sqlite3.connect(fresh, isolation_level=None)) as into:
-        messages = _Rows(out)
+    views = sorted(_views(damaged), key=_head, reverse=True)
+    whole = False
+    with closing(sqlite3.connect(fresh, isolation_level=None)) as into:
         into.execute("BEGIN IMMEDIATE")
-        for row in messages:
-            if not _keep(into, row):
-                messages.whole = False
-                continue
-            opened.recovered += 1
-            if opened.recovered % _COMMIT_EVERY == 0:
-                into.execute("COMMIT")
-                into.execute("BEGIN IMMEDIATE")
-        for table in _SMALL_TABLES:
-            _copy_table(out, into, table)
-        _keep_head(out, into)
-        if not into.execute("SELECT 1 FROM instances").fetchone():
+        for out in views:
+            with closing(out):
+                messages = _Rows(out)
+                opened.recovered += _copy_messages(messages, into)
+                whole = whole or messages.whole
+                for table in _SMALL_TABLES:
+                    _copy_table(out, into, table)
+                _keep_head(into, _head(out))
+        if views and not into.execute("SELECT 1 FROM instances").fetchone():
             _fold_again(into)
         into.execute("COMMIT")
-    if messages.whole:
-        opened.lost = 0
+    opened.lost = 0 if whole and len(views) == 1 else None
 
 
-def _open_damaged(path: Path) -> sqlite3.Connection | None:
-    """Open a damaged file to read from; without its journal if that is what is broken, and None if there is no way."""
-    if not path.exists():
-        return None
-    for mode in ("mode=ro", "mode=ro&immutable=1"):
-        db = _connect(path, mode)
+def _views(path: Path) -> Iterator[sqlite3.Connection]:
+    """What there is to read from. Where the journal is broken, with what it has up to there, and without it as well:
+
+    nobody knows how much of it had been copied into the file, and where that was more, its beginning would hide it.
+    """
+    wal = beside(path, "-wal")
+    journal_broken = wal.exists() and damage(wal, beside(path, "-shm")) is not None
+    found = 0
+    for mode in ("mode=ro", "mode=ro&immutable=1") if path.exists() else ():
+        if found and not journal_broken:
+            return
+        db = connect(path, mode)
         try:
             db.execute("PRAGMA writable_schema=ON")  # reads on although a definition makes no sense; writes nothing
             db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-            return db
         except sqlite3.Error:
             db.close()
-    return None
+        else:
+            found += 1
+            yield db
 
 
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
-    db = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, isolation_level=None, timeout=5)
-    db.text_factory = lambda text: text.decode("utf-8", "replace")
-    return db
+def _copy_messages(messages: _Rows, into: sqlite3.Connection) -> int:
+    """Copy the messages that are not there yet; returns how many."""
+    count = 0
+    for row in messages:
+        if into.execute("SELECT 1 FROM messages WHERE offset = ?", row[:1]).fetchone():
+            continue
+        if not _keep(into, row):
+            messages.whole = False
+            continue
+        count += 1
+        if count % _COMMIT_EVERY == 0:
+            into.execute("COMMIT")
+            into.execute("BEGIN IMMEDIATE")
+    return count
 
 
 def _keep(into: sqlite3.Connection, row: tuple[Any, ...]) -> bool:
     """Store a row that was read, if it makes a message. Raises sqlite3.Error if the fault is not the row's."""
+    *columns, crc = row
+    if not is_sound(tuple(columns), crc):
+        return False
     try:
-        message_of(row)
-        into.execute(INSERT, row)
-    except (MsgspecError, sqlite3.IntegrityError, UnicodeError):
+        message_of(columns)
+        into.execute(INSERT, (*columns, checksum(tuple(columns))))
+    except (MsgspecError, sqlite3.IntegrityError, UnicodeError, TypeError):
         return False
     return True
 
@@ -295,11 +272,16 @@ def _copy_table(out: sqlite3.Connection, into: sqlite3.Connection, table: str) -
                 into.execute(sql, row)
 
 
-def _keep_head(out: sqlite3.Connection, into: sqlite3.Connection) -> None:
+def _head(out: sqlite3.Connection) -> int:
+    """The highest offset there ever was, as far as that can be read."""
+    try:
+        return int(out.execute("SELECT max(seq) FROM sqlite_sequence WHERE name = 'messages'").fetchone()[0] or 0)
+    except (sqlite3.DatabaseError, TypeError, ValueError):
+        return 0
+
+
+def _keep_head(into: sqlite3.Connection, head: int) -> None:
     """Let numbering go on after the highest offset there ever was, also if that message is lost: none comes twice."""
-    head = 0
-    with suppress(sqlite3.DatabaseError):
-        head = out.execute("SELECT max(seq) FROM sqlite_sequence WHERE name = 'messages'").fetchone()[0] or 0
     into.execute("INSERT INTO sqlite_sequence SELECT 'messages', 0 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence)")
     into.execute("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'messages'", (head,))
 
@@ -320,6 +302,11 @@ class _Rows:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
+        try:
+            db.execute("SELECT crc FROM messages LIMIT 0")
+            self._crc = "crc"
+        except sqlite3.DatabaseError:
+            self._crc = "NULL"
         self.whole = True
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
@@ -344,4 +331,5 @@ class _Rows:
             yield from self._select("offset < ? AND offset > ? ORDER BY offset DESC", beyond, good)
 
     def _select(self, where: str, *parameters: int) -> sqlite3.Cursor:
-        return self._db.execute(f"SELECT {COLUMNS} FROM messages NOT INDEXED WHERE {where}", parameters)  # noqa: S608
+        sql = f"SELECT {COLUMNS}, {self._crc} FROM messages NOT INDEXED WHERE {where}"  # noqa: S608
+        return self._db.execute(sql, parameters)

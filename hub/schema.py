@@ -171,7 +171,29 @@ _VIEWS = (
     """,  # noqa: S608
 )
 
-MIGRATIONS: tuple[Migration, ...] = (Migration("the first schema", (*_TABLES, *_VIEWS)),)
+# NULL for what was stored before there was one.
+_CHECKSUM = ("ALTER TABLE messages ADD COLUMN crc INTEGER",)
+
+# How much each topic has had, every so many offsets: hub/tally.py makes them behind the head.
+_TALLIES = (
+    """
+    CREATE TABLE tallies (
+        topic    TEXT NOT NULL,
+        origin   INTEGER NOT NULL,
+        offset   INTEGER NOT NULL,
+        messages INTEGER NOT NULL,
+        bytes    INTEGER NOT NULL,
+        PRIMARY KEY (topic, origin, offset)
+    ) STRICT, WITHOUT ROWID
+    """,
+    "CREATE INDEX messages_expiring ON messages (topic, offset, expires_at, origin) WHERE expires_at IS NOT NULL",
+)
+
+MIGRATIONS: tuple[Migration, ...] = (
+    Migration("the first schema", (*_TABLES, *_VIEWS)),
+    Migration("a checksum for each message", _CHECKSUM),
+    Migration("tallies, so that counting does not look at each message", _TALLIES),
+)
 VERSION = len(MIGRATIONS)
 
 _RECORDS = """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any, TypeAlias
+from zlib import crc32
 
 from msgspec import Struct, json
 
@@ -19,7 +20,7 @@ _NAMES = (
 )
 COLUMNS = ", ".join(_NAMES)
 QUALIFIED = ", ".join(f"messages.{name}" for name in _NAMES)  # for a join
-INSERT = f"INSERT INTO messages ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+INSERT = f"INSERT INTO messages ({COLUMNS}, crc) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
 
 
 class TokenRow(Struct, kw_only=True):
@@ -38,9 +39,14 @@ class TokenRow(Struct, kw_only=True):
     note: str | None = None
 
 
+def checksum(row: tuple[Any, ...]) -> int:
+    """The CRC-32 of a row of COLUMNS: SQLite does not notice when a disk gives back other bytes than it was given."""
+    return crc32(json.encode(row))
+
+
 def row_of(message: Message) -> tuple[Any, ...]:
-    """A message in the order of COLUMNS."""
-    return (
+    """A message in the order of COLUMNS, and its checksum."""
+    row = (
         message.offset,
         message.id,
         message.origin,
@@ -56,6 +62,7 @@ def row_of(message: Message) -> tuple[Any, ...]:
         None if message.data is None else json.encode(message.data).decode(),
         None if message.attachments is None else json.encode(message.attachments).decode(),
     )
+    return (*row, checksum(row))
 
 
 def message_of(row: Iterable[Any]) -> Message:

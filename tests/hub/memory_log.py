@@ -138,11 +138,23 @@ class MemoryLog:
             ],
             topics=list(topics.values()),
             waiting=[
-                WaitingRow(topic=each.topic, offset=each.offset, size=each.size, at=each.at, expires_at=each.expires_at)
+                WaitingRow(
+                    topic=each.topic,
+                    offset=each.offset,
+                    size=each.size,
+                    at=each.at,
+                    expires_at=each.expires_at,
+                    id=each.id if each.expires_at is not None else None,
+                )
                 for each in self.messages
-                if each.topic.startswith(INBOX) and not each.expired(self.clock()) and not self._was_read(each)
+                if each.topic.startswith(INBOX) and not self._is_over(each) and not self._was_read(each)
             ],
         )
+
+    def _is_over(self, message: Message) -> bool:
+        """Whether it has expired, and that has been told."""
+        told = any(each.topic == fold.EXPIRED and each.reply_to == message.id for each in self.messages)
+        return told and message.expired(self.clock())
 
     def _was_read(self, message: Message) -> bool:
         return any(

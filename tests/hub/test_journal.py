@@ -410,8 +410,8 @@ async def test_a_job_runs_in_slices_until_it_is_done(desk: Desk) -> None:
             done.set()
         return slices < 5
 
-    desk.journal.maintain(job)
-    desk.journal.maintain(job)  # it is at it already
+    desk.journal.maintain("a job", job)
+    desk.journal.maintain("a job", job)  # it is at it already
     async with asyncio.timeout(10):
         await done.wait()
         await desk.journal.append(draft(1))
@@ -429,7 +429,7 @@ async def test_drafts_wait_for_one_slice_at_most(desk: Desk) -> None:
         await gate.wait()
         return len(order) < 10
 
-    desk.journal.maintain(job)
+    desk.journal.maintain("a job", job)
     async with asyncio.timeout(10):
         await first.wait()
         desk.journal.put(draft(1), lambda _: order.append("draft"))
@@ -454,7 +454,7 @@ async def test_a_job_has_its_turn_although_drafts_never_end(desk: Desk) -> None:
             desk.journal.put(draft(batches), again)
 
     desk.journal.put(draft(), again)
-    desk.journal.maintain(job)
+    desk.journal.maintain("a job", job)
     async with asyncio.timeout(10):
         await slices.wait()
     assert 0 < batches <= SLICE_EVERY + 1
@@ -467,10 +467,94 @@ async def test_a_job_that_meets_a_full_disk_is_dropped_and_told(desk: Desk) -> N
         ran.set()
         raise StorageFailed("The disk is full.")
 
-    desk.journal.maintain(job)
+    desk.journal.maintain("a job", job)
     async with asyncio.timeout(10):
         await ran.wait()
-        while desk.journal.failing is None:
+        while not desk.journal.troubles:
             await asyncio.sleep(0)
         assert (await desk.journal.append(draft(1))).offset == 1
+    assert desk.journal.troubles == {"a job": "The disk is full."}
     assert desk.journal.failing is None
+
+
+async def test_a_job_with_a_fault_is_told_and_tried_again_while_the_journal_goes_on(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    ran = asyncio.Event()
+    faults = [KeyError("a bug"), KeyError("a bug")]
+
+    async def job() -> bool:
+        ran.set()
+        if faults:
+            raise faults.pop()
+        return False
+
+    async def run() -> None:
+        ran.clear()
+        desk.journal.maintain("a job", job)
+        await ran.wait()
+
+    async with asyncio.timeout(10):
+        await run()
+        while not desk.journal.troubles:
+            await asyncio.sleep(0)
+        assert desk.journal.troubles == {"a job": "KeyError: 'a bug'"}
+        assert (await desk.journal.append(draft(1))).offset == 1
+        await run()
+        await run()
+        while desk.journal.troubles:
+            await asyncio.sleep(0)
+
+
+# A log that fails, and is well again
+
+
+async def test_a_log_that_failed_is_tried_again_although_nobody_writes(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.journal.TRY_AGAIN", 0.001)
+    tried = 0
+
+    async def probe() -> None:
+        nonlocal tried
+        tried += 1
+        if tried < 3:
+            raise StorageFailed("The disk is still full.")
+
+    monkeypatch.setattr(desk.log, "probe", probe)
+    desk.log.fail = StorageFailed("The disk is full.")
+    with pytest.raises(StorageFailed):
+        await desk.journal.append(draft(1))
+    assert desk.journal.failing is not None
+    async with asyncio.timeout(10):
+        while desk.journal.failing is not None:
+            await asyncio.sleep(0.001)
+    assert tried == 3
+
+
+async def test_a_write_that_takes_long_can_be_seen(gated: Desk) -> None:
+    assert gated.journal.stalled == 0
+    gated.put(1)
+    log = await begun(gated)
+    before = gated.journal.stalled
+    await asyncio.sleep(0.001)
+    assert gated.journal.stalled > before
+    log.open()
+    async with asyncio.timeout(10):
+        await gated.journal.settled()
+    assert gated.journal.stalled == 0
+
+
+async def test_settled_is_when_all_that_was_put_is_answered(gated: Desk) -> None:
+    await asyncio.wait_for(gated.journal.settled(), 10)
+    gated.put(1)
+    log = await begun(gated)
+    gated.put(2)
+    settled = asyncio.create_task(gated.journal.settled())
+    log.gate.release()
+    await begun(gated)
+    assert not settled.done()
+    log.open()
+    async with asyncio.timeout(10):
+        await settled
+    assert gated.answers == [("id-1", 1), ("id-2", 2)]

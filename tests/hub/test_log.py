@@ -413,7 +413,7 @@ async def test_the_tables_are_what_the_facts_say(log: Log, reopen: Callable[[], 
     ]
     assert [each.forwards_until for each in state.holdings] == [NOW + 7200, None, None, None, NOW + 7200]
     assert [(each.origin, each.pattern, each.since) for each in state.subscriptions] == [(2, "build.>", 5)]
-    assert [each.offset for each in state.waiting] == [1, 10, 15, 17, 20]
+    assert [each.offset for each in state.waiting] == [1, 10, 11, 15, 17, 20]
     assert (state.waiting[1].topic, state.waiting[1].size, state.waiting[1].at) == ("inbox.alice", 100, NOW + 10)
 
 
