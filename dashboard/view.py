@@ -169,6 +169,8 @@ class Overview(Struct, frozen=True, kw_only=True):
     mode: str
     version: str
     stood: str  # the time of day this was so
+    problems: list[str]  # why the hub is not ready
+    notices: list[str]  # what else a person must be told
     totals: list[Total]
     instances: list[InstanceRow]
     more_instances: list[InstanceRow]
@@ -196,11 +198,17 @@ def overview(snapshot: Snapshot, chosen: Filter, *, now: int | None = None, zone
     topics = sorted(snapshot["topics"], key=_worst_first)
     queues = [_queue(each, chosen) for each in topics]
     return Overview(
-        title=f"Hubbub: {count(hub['online'])} online, {_many(hub['unread'])} unread",
+        title=(
+            "Hubbub: not ready"
+            if hub.get("problems")
+            else f"Hubbub: {count(hub['online'])} online, {_many(hub['unread'])} unread"
+        ),
         url=hub["url"],
         mode=hub["mode"],
         version=hub["version"],
         stood=clock(instant(snapshot["at"]), moment, zone),
+        problems=[visible(each) for each in hub.get("problems", ())],
+        notices=[visible(each) for each in hub.get("notices", ())],
         totals=_totals(snapshot, moment),
         instances=[row for row in rows if row not in folded],
         more_instances=folded,

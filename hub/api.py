@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from random import randint
 from typing import Any, TypeVar
 
 import msgspec
@@ -12,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from hub import frames, inquiry, refusal, wire
-from hub.errors import BadFrame, BadValue, HubbubError, RateLimited, TooLarge
+from hub.errors import BadFrame, BadValue, HubbubError, RateLimited, TooLarge, Unavailable
 from hub.limits import Buckets
 from hub.message import Message
 from hub.node import Node
@@ -23,6 +24,7 @@ from hub.tokens import Identity, Scope
 MAX_WAIT = 60.0  # seconds of a long poll
 MAX_PAGE = 1000
 STREAM_CREDIT = 65_536  # an event stream confirms as it is written, so this is never reached
+COME_BACK = (1_000, 3_000)  # milliseconds after which an event stream that the hub has ended is opened again
 KEEPALIVE = 15.0  # seconds between comments on a silent event stream, so that proxies keep it open
 
 Body = TypeVar("Body", bound="msgspec.Struct")
@@ -311,7 +313,10 @@ class Api:
                     for message in taken.messages:
                         yield b"id: %d\nevent: message\ndata: %s\n\n" % (message.offset, wire.message_json(message))
                     self.node.received(session, taken.offsets[-1], None)
-            yield b"event: error\ndata: %s\n\n" % wire.encode(wire.error(ear.ending))
+            yield _last_event(ear.ending)
+        except Exception as why:
+            self.node.fault("an event stream", why)
+            yield _last_event(Unavailable("The hub met a fault of its own.", "Connect again: nothing is lost."))
         finally:
             self.node.leave(session, "the event stream was closed")
 
@@ -374,6 +379,11 @@ def json_response(content: Any, status: int = 200, headers: dict[str, str] | Non
     return Response(
         _encoder.encode(content), status, {"Cache-Control": "no-store", **(headers or {})}, "application/json"
     )
+
+
+def _last_event(why: HubbubError) -> bytes:
+    retry = randint(*COME_BACK)  # noqa: S311 - so that not all come back in the same instant
+    return b"retry: %d\nevent: error\ndata: %s\n\n" % (retry, wire.encode(wire.error(why)))
 
 
 def _page(found: list[Message], more: bool) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from itertools import count
+from types import FrameType
 from typing import Any
 
 import structlog
@@ -40,7 +41,7 @@ from hub.node import Node
 from hub.origins import Own
 from hub.paths import ensure_token
 from hub.ports import port_holder
-from hub.protocol import Bounds, ServerConfig
+from hub.protocol import Bounds, ServerConfig, WebSocketProtocol
 from hub.tokens import HINT, Identity, Keyring, OwnerToken
 from hub.vault import Vault
 
@@ -49,6 +50,7 @@ logger = structlog.get_logger("hubbub")
 LOOK = 2.0  # seconds between looks at who may stay, and whether there is still a home
 SAVE_USED = 30  # of these looks, between two savings of when tokens were last used
 SPARE_FILES = 256  # for the database, the logs and Python itself
+GOODBYE = 3.0  # seconds for all connections to take their last answers
 PORTS_TRIED = 20  # the port asked for, and those after it
 
 
@@ -75,6 +77,7 @@ class App:
             ),
             self._who_says_hello,
         )
+        node.concerns.append(lambda: door.keyring.owner.problem)
         self.api = Api(
             node,
             identify=lambda request: door.identify(request.scope),
@@ -138,7 +141,7 @@ class App:
         return PlainTextResponse("ok\n", headers={"Cache-Control": "no-store"})
 
     async def _readyz(self, request: Request) -> Response:
-        problems = [*self.node.problems(), *filter(None, [self.door.keyring.owner.problem])]
+        problems = self.node.problems()
         said = "".join(f"{each}\n" for each in problems) or "ready\n"
         return PlainTextResponse(said, 503 if problems else 200, {"Cache-Control": "no-store"})
 
@@ -189,7 +192,7 @@ async def build(settings: Settings) -> AsyncIterator[App]:
                 age=settings.retention_age, size=settings.retention_size, facts_age=settings.cursor_retention
             ),
             version=__version__,
-            upkeep=[history.index_slice],
+            upkeep={"the search index": history.index_slice, "the tallies": history.tally_slice},
         )
         keyring = Keyring(OwnerToken(settings.paths.token_file), history)
         await keyring.load()
@@ -199,11 +202,45 @@ async def build(settings: Settings) -> AsyncIterator[App]:
         await history.close()
 
 
-class Server(uvicorn.Server):
-    """uvicorn's server, which says goodbye to every session before it closes their connections.
+class Signals:
+    """SIGINT and SIGTERM from the first moment on: one that comes before there is a server waits for it.
 
-    A signal ends it and is done with: uvicorn would raise it again, and a hub that was stopped would look killed.
+    A signal ends the server and is done with: uvicorn would raise it again, and a hub that was stopped look killed.
     """
+
+    def __init__(self) -> None:
+        self.came: list[int] = []
+        self._server: Server | None = None
+
+    @contextmanager
+    def caught(self) -> Iterator[Signals]:
+        """Catch them, in the main thread; in another there are none to catch."""
+        if threading.current_thread() is not threading.main_thread():
+            yield self
+            return
+        before = {each: signal.signal(each, self._came) for each in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield self
+        finally:
+            for each, handler in before.items():
+                signal.signal(each, handler)
+
+    def end(self, server: Server) -> None:
+        """End this server on a signal, also one that came before."""
+        self._server = server
+        for each in self.came:
+            server.handle_exit(each, None)
+
+    def _came(self, number: int, frame: FrameType | None) -> None:
+        self.came.append(number)
+        if self._server is not None:
+            self._server.handle_exit(number, frame)
+        elif len(self.came) > 1:
+            raise KeyboardInterrupt
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, which says goodbye to every session before it closes their connections."""
 
     def __init__(self, config: ServerConfig, app: App) -> None:
         super().__init__(config)
@@ -211,15 +248,7 @@ class Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = {each: signal.signal(each, self.handle_exit) for each in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for each, handler in before.items():
-                signal.signal(each, handler)
+        yield  # they are caught already
 
     def stop(self) -> None:
         """End as on SIGTERM."""
@@ -229,7 +258,25 @@ class Server(uvicorn.Server):
         for listening in self.servers:
             listening.close()
         await self._app.node.stop()
+        await self._part()
         await super().shutdown(sockets)
+
+    async def _part(self) -> None:
+        """Let every connection take its last answers and end, and cut off what has not by GOODBYE.
+
+        A WebSocket ends when it is closed from both sides: to close one while the peer still sends would have the
+        system reset it, and the peer might never see what was said last.
+        """
+        self._app.connections.hurry()
+        connections = self.server_state.connections
+        for each in list(connections):
+            if not isinstance(each, WebSocketProtocol):
+                each.shutdown()
+        until = asyncio.get_running_loop().time() + GOODBYE
+        while connections and not self.force_exit and asyncio.get_running_loop().time() < until:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)  # uvicorn tells nobody that one has ended
+        for each in list(connections):
+            each.transport.abort()
 
 
 def listen(settings: Settings) -> socket.socket:
@@ -259,6 +306,11 @@ def listen(settings: Settings) -> socket.socket:
 
 async def run(settings: Settings, ready: Any = None) -> int:
     """Serve until told to stop; returns the exit code. `ready` is called with the App once it answers."""
+    with Signals().caught() as signals:
+        return await _run(settings, signals, ready)
+
+
+async def _run(settings: Settings, signals: Signals, ready: Any) -> int:
     async with build(settings) as app:
         sock = listen(settings)
         port = sock.getsockname()[1]
@@ -275,15 +327,16 @@ async def run(settings: Settings, ready: Any = None) -> int:
             ws_max_size=settings.max_frame,
             ws_ping_interval=settings.ping_interval,
             ws_ping_timeout=settings.ping_timeout,
-            timeout_graceful_shutdown=10,
+            timeout_graceful_shutdown=int(GOODBYE),
             ssl_certfile=settings.tls_cert,
             ssl_keyfile=settings.tls_key,
         )
         app.cut = config.counts
         server = Server(config, app)
         app.stop = server.stop
+        signals.end(server)
         await app.node.start(server.stop)
-        app.node.watch("look", app.look_around())
+        app.node.watch("the look at tokens", app.look_around())
         write_hub_json(settings.paths, url=app.url, mode=app.mode, tls_cert=settings.tls_cert)
         logger.info("listening", url=app.url, mode=app.mode, home=str(settings.home))
         if ready is not None:

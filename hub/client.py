@@ -534,8 +534,11 @@ class Client:
         raise _Refused(Unreachable(f"The hub at {self.url} did not say welcome."), final=False)
 
     def _welcomed(self, welcome: frames.Welcome, socket: ClientConnection) -> None:
-        if self._epoch is not None and welcome.epoch != self._epoch:
-            self._renumber()
+        if welcome.epoch != self._epoch:
+            if self._epoch is not None:
+                self._renumber()
+            # Where delivery begins: a break before the first message must not turn it into the beginning of the log.
+            self.last = welcome.head if self._observe else welcome.read
         self._epoch = welcome.epoch
         self._session = welcome.session
         self._take_over = False  # only the first time: two that take over would do it for ever

@@ -24,13 +24,15 @@ from hub.errors import (
     HelloRequired,
     HelloTimeout,
     HubbubError,
+    InboxFull,
     RateLimited,
     SecondHello,
     SlowReader,
     TooMany,
+    Unavailable,
 )
 from hub.limits import TokenBucket
-from hub.node import Node
+from hub.node import Node, shutting_down
 from hub.registry import Instance
 from hub.session import Gap, Session
 from hub.tokens import Identity
@@ -60,10 +62,16 @@ class Connections:
         self.identify = identify
         self.unwelcomed = 0
         self.open = 0
+        self.hellos: set[asyncio.Timeout] = set()  # for each that has yet to say hello, how long it may take
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI endpoint of `/ws`."""
         await Connection(self, scope, receive, send).run()
+
+    def hurry(self) -> None:
+        """The hub ends: whoever has not said hello by now is told so at once."""
+        for each in self.hellos:
+            each.reschedule(0)
 
 
 class _Closed(Exception):
@@ -106,6 +114,10 @@ class Connection:
         except HubbubError as why:
             reason = why.message
             await self._end(why)
+        except Exception as why:
+            reason = "the hub met a fault of its own"
+            self._node.fault("a connection", why)
+            await self._end(Unavailable("The hub met a fault of its own.", "Connect again: nothing is lost."))
         finally:
             self._all.open -= 1
             if self._session is not None:
@@ -123,14 +135,18 @@ class Connection:
             )
         self._all.unwelcomed += 1
         try:
-            async with asyncio.timeout(terms.hello_timeout):
+            async with asyncio.timeout(terms.hello_timeout) as limit:
+                self._all.hellos.add(limit)
                 text = await self._text()
         except TimeoutError:
+            if self._node.closing:
+                raise shutting_down() from None
             raise HelloTimeout(
                 f"No hello came within {terms.hello_timeout:g} s.", "Send it as the first frame."
             ) from None
         finally:
             self._all.unwelcomed -= 1
+            self._all.hellos.discard(limit)
         ref: frames.Ref = None
         try:
             hello = wire.decode(text)
@@ -208,7 +224,12 @@ class Connection:
         assert session is not None
         match frame:
             case frames.Publish():
-                self._publish(frame)
+                try:
+                    self._publish(frame)
+                except InboxFull:
+                    if (earlier := await node.earlier(self._instance(), frame)) is None:
+                        raise
+                    self.tell(earlier)
             case frames.Received():
                 node.received(session, frame.offset, frame.credit)
             case frames.Read():

@@ -94,6 +94,8 @@ def write_hub_json(paths: Paths, *, url: str, mode: str, tls_cert: Path | None =
     note: dict[str, Any] = {"url": url, "pid": os.getpid(), "mode": mode, "version": __version__}
     if tls_cert is not None:
         note["tls_cert"] = str(tls_cert)
+    if paths.data_dir != paths.home:
+        note["data_dir"] = str(paths.data_dir)
     write_private(paths.hub_json, json.dumps(note) + "\n")
 
 
@@ -160,8 +162,8 @@ def ensure(settings: Settings, *, command: Sequence[str] | None = None, timeout:
         # Whoever held the lock before may have started it; a hub in the foreground may be on its way.
         if found := _answering(settings):
             return found
-        if is_held(paths.hub_lock):
-            return _await(settings, until, None)
+        if is_held(paths.hub_lock) and (found := _await_other(settings, until)):
+            return found
         ensure_token(paths.token_file)
         return _await(settings, until, _spawn(settings, command or _serve(settings)))._replace(started=True)
 
@@ -249,19 +251,30 @@ def _spawn(settings: Settings, command: Sequence[str]) -> Any:
         os.close(log)
 
 
+def _await_other(settings: Settings, until: float) -> Running | None:
+    """Wait for a hub that somebody else has started; None if it was on its way out instead, and is gone."""
+    while time.monotonic() < until:
+        if found := _answering(settings):
+            return found
+        if not is_held(settings.paths.hub_lock):
+            return None
+        time.sleep(POLL)
+    raise _not_started(settings.paths, "it runs, but does not answer")
+
+
 def _await(settings: Settings, until: float, process: Any) -> Running:
-    """Wait for the hub to answer; `process` is what was started, if this process did."""
+    """Wait for the hub that was started here to answer."""
     paths = settings.paths
     try:
         while time.monotonic() < until:
             if found := _answering(settings):
                 return found
-            if process is not None and process.poll() is not None:
+            if process.poll() is not None:
                 raise _not_started(paths, f"it ended with exit code {process.returncode}")
             time.sleep(POLL)
         raise _not_started(paths, "it runs, but does not answer" if is_held(paths.hub_lock) else "it does not answer")
     finally:
-        if process is not None and process.returncode is None:
+        if process.returncode is None:
             _reap_later(process)
 
 

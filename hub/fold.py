@@ -15,6 +15,7 @@ so the tables are always what the log says, and trimming old facts loses nothing
 | `$session.left`        | `origin`, `name`, `reason`, `sessions`                                      |
 | `$subscription.added`  | `origin`, `name`, `topic`                                                   |
 | `$subscription.removed`| `origin`, `name`, `topic`                                                   |
+| `$message.expired`     | `origin` (null: nobody had the name), `name`, `offset`; `reply_to` is the message's id |
 | `$cursors`             | `moved`: a list of `{origin, name, received, read}`, joined over one tick   |
 """
 
@@ -38,11 +39,12 @@ JOINED = "$session.joined"
 LEFT = "$session.left"
 SUBSCRIBED = "$subscription.added"
 UNSUBSCRIBED = "$subscription.removed"
+EXPIRED = "$message.expired"
 CURSORS = "$cursors"
 
 
-def fact(fact_id: str, topic: str, told: dict[str, Any], line: str, now: float) -> Draft:
-    """A draft in which the hub itself tells something; `line` says it to people."""
+def fact(fact_id: str, topic: str, told: dict[str, Any], line: str, now: float, *, about: str | None = None) -> Draft:
+    """A draft in which the hub itself tells something; `line` says it to people, `about` is a message's id."""
     return Draft(
         id=fact_id,
         sender=HUB,
@@ -53,6 +55,7 @@ def fact(fact_id: str, topic: str, told: dict[str, Any], line: str, now: float) 
         at=now,
         size=OVERHEAD + len(line) + wire.data_size(told),
         data=told,
+        reply_to=about,
     )
 
 
@@ -196,6 +199,7 @@ class WaitingRow(Struct, kw_only=True):
     size: int
     at: float
     expires_at: float | None
+    id: str | None = None  # of one that can expire
 
 
 class State(Struct, kw_only=True):

@@ -10,7 +10,7 @@ comes back through `commit()`. A publish, traced:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -119,7 +119,7 @@ class Hub:
     def join(self, hello: frames.Hello, now: float) -> Joining:
         """Check a hello and claim its name. Raises BadName, NameTaken, TooMany or BadValue.
 
-        Every Joining ends in `open()` or `abandon()`.
+        With `register`, the name is claimed until that fact comes back through `commit()` or `failed()`.
         """
         if hello.name is None:
             if not hello.observe:
@@ -150,17 +150,23 @@ class Hub:
     ) -> tuple[Session, frames.Welcome, list[Draft]]:
         """Make the session: what to answer, and the facts to put on the log.
 
-        `wake` is called whenever `take()` has more. Raises UnknownInstance.
+        `wake` is called whenever `take()` has more. Raises UnknownInstance, or NameTaken if somebody was quicker.
         """
         hello = joining.hello
         instance = None
-        self.abandon(joining)
         if joining.key is not None:
             instance = self.registry.find(joining.key)
             if instance is None:
                 raise UnknownInstance(f"{hello.name} went away while it was being registered.", "Try again.")
         facts: list[Draft] = []
-        for old in joining.replaces:
+        replaces = joining.replaces
+        if instance is not None:
+            others = [each for each in self._presence.of(instance) if each not in replaces]
+            if others and hello.take_over:
+                replaces = (*replaces, *others)
+            elif others and not (hello.share or replaces):
+                raise self._naming.taken(instance.name)
+        for old in replaces:
             self._close(old, TakenOver("This session's place was taken by another with the same name."))
             facts += self.leave(old, "taken over", now)
         resumed = hello.resume is not None and hello.epoch in (None, self.epoch) and hello.resume <= self.head
@@ -184,7 +190,6 @@ class Hub:
         )
         self._presence.add(session)
         if instance is not None:
-            self._receipts.came_or_went()
             instance.last_seen = max(instance.last_seen, now)
             told = {
                 "origin": instance.origin,
@@ -216,11 +221,6 @@ class Hub:
         )
         return session, welcome, facts
 
-    def abandon(self, joining: Joining) -> None:
-        """A hello is done with, or came to nothing: what it claimed is free again."""
-        if joining.key is not None and joining.register is not None:
-            self._naming.release(joining.key)
-
     def leave(self, session: Session, reason: str, now: float) -> list[Draft]:
         """A session is over; leaving twice is leaving once. Returns the fact to put on the log."""
         if not self._presence.remove(session):
@@ -229,7 +229,6 @@ class Hub:
         instance = session.instance
         if instance is None:
             return []
-        self._receipts.came_or_went()
         instance.last_seen = max(instance.last_seen, now)
         told = {
             "origin": instance.origin,
@@ -240,19 +239,12 @@ class Hub:
         return [self.fact(fold.LEFT, told, f"{instance.name} left: {reason}", now)]
 
     def register(self, name: str, now: float) -> Draft | None:
-        """Claim a name without a session; None when it is registered already. End with `release()`."""
+        """Claim a name without a session; None when it is registered already."""
         key = name_key(name)
         return None if self.registry.find(key) else self._registering(key, name, now)
 
-    def release(self, name: str) -> None:
-        """What was claimed is held now, or given up."""
-        self._naming.release(name_key(name))
-
     def rename(self, instance: Instance, name: str, now: float) -> Draft | None:
-        """Take another name; None when it is that already. Raises BadName, NameTaken or TooMany.
-
-        End with `release()`.
-        """
+        """Take another name; None when it is that already. Raises BadName, NameTaken or TooMany."""
         if name == instance.name:
             return None
         self._naming.claim_other(instance, name, now)
@@ -303,9 +295,9 @@ class Hub:
         """What the sender is told of a message that is on disk."""
         return self._receipts.published(said, message)
 
-    def fact(self, topic: str, told: dict[str, Any], line: str, now: float) -> Draft:
-        """A draft in which the hub itself tells something."""
-        return fold.fact(self._new_id(), topic, told, line, now)
+    def fact(self, topic: str, told: dict[str, Any], line: str, now: float, about: str | None = None) -> Draft:
+        """A draft in which the hub itself tells something; `about` is the id of the message it is about."""
+        return fold.fact(self._new_id(), topic, told, line, now, about=about)
 
     # What the log says
 
@@ -322,7 +314,7 @@ class Hub:
                 # What came before in this batch is for those who heard it then.
                 self._heat(topics, before)
                 topics, before = {}, message.offset
-                self._receipts.changed()
+                self._receipts.changed(message.topic, message.data)
                 for instance in changed:
                     self._rewire(instance)
             if message.topic.startswith("$"):
@@ -375,12 +367,13 @@ class Hub:
         self.registry.forget_holdings(min(self.floor, self.window.floor))
 
     def due(self, now: float) -> list[Draft]:
-        """Facts whose time has come: names that stop forwarding. What is on its way to the log is not told again.
+        """Facts whose time has come: names that stop forwarding, messages that expired before they reached anybody.
 
-        Expired messages leave the inboxes here, too.
+        What is on its way to the log is not told again.
         """
         for topic in list(self.registry.inboxes):
             self.registry.expire(topic, now)
+        expired, self.registry.expired = self.registry.expired, []
         over = [
             holding
             for holding in self.registry.held.values()
@@ -393,12 +386,23 @@ class Hub:
         return [
             self.fact(fold.FORGOT, {"name": holding.name}, f"{holding.name} forwards no longer", now)
             for holding in over
+        ] + [
+            self.fact(
+                fold.EXPIRED,
+                {"origin": each.origin, "name": each.name, "offset": each.offset},
+                f"message {each.offset} for {each.name} expired",
+                now,
+                about=each.id,
+            )
+            for each in expired
         ]
 
     # Reading
 
     def take(self, session: Session, now: float) -> Run | Gap | Behind | None:
         """What comes next for a session; see `Session.take`."""
+        if session.instance is not None:
+            self.expire(session.instance, now)
         taken = session.take(self.window, self.registry.topics, self.floor, now)
         if isinstance(taken, Run):
             self.counters.pushed += len(taken)
@@ -406,9 +410,7 @@ class Hub:
             self.counters.gaps += 1
         return taken
 
-    def take_old(
-        self, session: Session, behind: Behind, messages: Sequence[Message], now: float
-    ) -> Run | Gap | None:
+    def take_old(self, session: Session, behind: Behind, messages: Sequence[Message], now: float) -> Run | Gap | None:
         """What was read from the log for a session that had fallen behind the window; see `Session.take_old`."""
         taken = session.take_old(behind, messages, self.registry.topics, self.floor, now)
         if isinstance(taken, Run):
@@ -416,6 +418,11 @@ class Hub:
         elif isinstance(taken, Gap):
             self.counters.gaps += 1
         return taken
+
+    def expire(self, instance: Instance, now: float) -> None:
+        """Note what has expired in an instance's inboxes, before its cursor passes over it."""
+        for holding in instance.holdings:
+            self.registry.expire(INBOX + holding.key, now)
 
     def received(self, session: Session, offset: int, credit: int | None) -> None:
         """A session's client has everything up to `offset`."""
@@ -480,15 +487,17 @@ class Hub:
                 continue
             if span.after + 1 < self.window.floor:
                 behind.append(Span(span.topic, span.after, self.window.floor - 1))
-            for message in self.window.lane(span.topic, span.after, span.upto):
-                if message.origin != instance.origin and not message.expired(now):
-                    count += 1
-                    oldest_at = message.at if oldest_at is None else min(oldest_at, message.at)
+            here, first_at = self.window.count(span, instance.origin, now)
+            count += here
+            if first_at is not None:
+                oldest_at = first_at if oldest_at is None else min(oldest_at, first_at)
         return Unread(count, oldest_at, tuple(behind))
 
-    def ladder(self, message: Message, answered: dict[int, float], now: float) -> list[frames.Step]:
-        """Where a message is for each recipient. `answered` says which origins have replied to it, and when."""
-        return self._receipts.ladder(message, answered, now)
+    def ladder(
+        self, message: Message, answered: dict[int, float], now: float, expired: Set[int] = frozenset()
+    ) -> list[frames.Step]:
+        """Where a message is for each recipient; see `Receipts.ladder`."""
+        return self._receipts.ladder(message, answered, now, expired)
 
     # Inside
 

@@ -9,6 +9,7 @@ from msgspec import structs
 
 from hub import frames, wire
 from hub.errors import UnknownMessage
+from hub.fold import EXPIRED
 from hub.log import Party, Search, Span
 from hub.message import Message
 from hub.node import Node
@@ -94,6 +95,7 @@ async def unread(node: Node, instance: Instance, limit: int) -> tuple[list[Messa
     found: list[Message] = []
     size = 0
     after, now = instance.read, node.now()
+    node.hub.expire(instance, now)
     while spans := node.hub.registry.spans(instance, after, node.hub.head):
         page = await node.log.read(spans, limit + 1, _most(node))
         if not page:
@@ -129,20 +131,26 @@ async def message(node: Node, asker: Instance | None, message_id: str) -> tuple[
             "It may be older than the log goes back; `hubbub history` shows what is kept.",
         )
     chosen = found[0]
-    return chosen, node.hub.ladder(chosen, await _answered(node, chosen), node.now())
+    answered, expired = await _told_of(node, chosen)
+    return chosen, node.hub.ladder(chosen, answered, node.now(), expired)
 
 
-async def _answered(node: Node, message: Message) -> dict[int, float]:
-    """The origins that have replied to a message, and when they first did."""
+async def _told_of(node: Node, message: Message) -> tuple[dict[int, float], set[int]]:
+    """The origins that have replied to a message and when they first did; and those for whom it expired."""
     answered: dict[int, float] = {}
+    expired: set[int] = set()
     before: int | None = None
     for _ in range(0, MAX_REPLIES, CHUNK):
-        replies = await node.log.search(Search(reply_to=message.id, limit=CHUNK, before=before))
-        answered |= {reply.origin: reply.at for reply in replies}
+        replies = await node.log.search(Search(reply_to=message.id, limit=CHUNK, before=before, hub_facts=True))
+        for reply in replies:
+            if reply.topic != EXPIRED:
+                answered[reply.origin] = reply.at
+            elif reply.data["offset"] == message.offset and reply.data["origin"] is not None:
+                expired.add(reply.data["origin"])
         if len(replies) < CHUNK:
             break
         before = replies[-1].offset
-    return answered
+    return answered, expired
 
 
 async def instances(node: Node) -> list[dict[str, Any]]:

@@ -6,6 +6,8 @@ it releases it, whatever became of the fact.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from hub.bounds import MAX_NAMES, Limits
 from hub.errors import NameTaken, TooMany
 from hub.posting import Posting
@@ -25,6 +27,7 @@ class Naming:
         self._posting = posting
         self._limits = limits
         self._claims: dict[str, int] = {}  # key -> origin of the instance that wants it, or NEW
+        self._wanting: set[int] = set()  # the origins among them: an instance claims one name at a time
 
     def claimed(self, key: str) -> bool:
         """Whether somebody is about to have this name."""
@@ -32,13 +35,13 @@ class Naming:
 
     def release(self, key: str) -> None:
         """What was claimed is held now, or given up."""
-        self._claims.pop(key, None)
+        self._wanting.discard(self._claims.pop(key, NEW))
 
     def claim_new(self, key: str, name: str) -> None:
         """Claim a name nobody has, for a new instance. Raises NameTaken or TooMany."""
         if key in self._claims:
             raise self.taken(name)
-        count = len(self._registry.instances) + sum(1 for origin in self._claims.values() if origin == NEW)
+        count = len(self._registry.instances) + len(self._claims) - len(self._wanting)
         if count >= self._limits.max_instances:
             raise TooMany(
                 f"The hub has {count:,} instances, and max_instances allows no more.",
@@ -52,7 +55,7 @@ class Naming:
         holding = self._registry.held.get(key)
         if key in self._claims or (holding is not None and holding.origin != instance.origin):
             raise self.taken(name)
-        if instance.origin in self._claims.values():
+        if instance.origin in self._wanting:
             raise NameTaken(f"{instance.name} is being given another name already.", "Try again in a moment.")
         if holding is None:
             if (waiting := self._posting.waiting(INBOX + key, now)) > 0:
@@ -67,6 +70,7 @@ class Naming:
                     f"Go back to one of them, or wait: a name forwards for {self._limits.forward_for:g} s.",
                 )
         self._claims[key] = instance.origin
+        self._wanting.add(instance.origin)
 
     def taken(self, name: str) -> NameTaken:
         """Why this name cannot be had, and one that can."""
@@ -82,9 +86,28 @@ class Naming:
         return NameTaken(why, f"{self._free(like)} is free. A hello with take_over takes a live session's place.")
 
     def _free(self, name: str) -> str:
-        number = 2
-        while True:
-            free = f"{name[: MAX_NAME - len(str(number)) - 1]}-{number}"
-            if free.lower() not in self._registry.held and free.lower() not in self._claims:
-                return free
-            number += 1
+        def with_number(number: int) -> str:
+            return f"{name[: MAX_NAME - len(str(number)) - 1]}-{number}"
+
+        def is_free(number: int) -> bool:
+            key = with_number(number).lower()
+            return key not in self._registry.held and key not in self._claims
+
+        return with_number(_first(is_free))
+
+
+def _first(is_free: Callable[[int], bool]) -> int:
+    """A number from 2 on that is free, while the one before it is not: the lowest, where none below is free.
+
+    Found by doubling and halving: of a thousand who want the same name, the last must not try them all.
+    """
+    taken, free = 1, 2
+    while not is_free(free):
+        taken, free = free, 2 * free
+    while free - taken > 1:
+        middle = (taken + free) // 2
+        if is_free(middle):
+            free = middle
+        else:
+            taken = middle
+    return free

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any, Protocol
 
@@ -18,7 +18,7 @@ import structlog
 import uuid_utils
 
 from hub import fold, frames
-from hub.errors import HubbubError, ShuttingDown, StorageFailed
+from hub.errors import HubbubError, InboxFull, ShuttingDown, StorageFailed
 from hub.fold import State
 from hub.hub import Hub, Limits
 from hub.journal import Job, Journal
@@ -26,11 +26,15 @@ from hub.log import Log, Retention
 from hub.message import Draft, Message
 from hub.registry import Instance
 from hub.session import Behind, Gap, Session
+from hub.steady import Steady
 from hub.tokens import Identity
 from hub.topic import name_key
 from hub.window import Run
 
 HOUSEKEEPING = 5.0  # seconds between looks at what is due
+STALLED = 5.0  # seconds after which a write that does not end is said to hang
+FAULT_SHOWN = 60.0  # seconds for which a fault that was got over makes the hub not ready
+STOP_SECONDS = 5.0  # for the log to take the last drafts, when the hub stops
 MAX_PAGE_SIZE = 4 * 2**20  # bytes read from the log at once for one session
 
 logger = structlog.get_logger("hubbub.node")
@@ -52,7 +56,7 @@ class Listener(Protocol):
 
 
 class Node:
-    """See the module. `upkeep` is what the log wants done behind the head; `clock` gives seconds since 1970."""
+    """See the module. `upkeep` names what the log wants done behind the head; `clock` gives seconds since 1970."""
 
     def __init__(
         self,
@@ -63,8 +67,9 @@ class Node:
         limits: Limits,
         retention: Retention,
         version: str,
-        upkeep: Sequence[Job] = (),
+        upkeep: Mapping[str, Job] | None = None,
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.log = log
         self.version = version
@@ -80,19 +85,29 @@ class Node:
         )
         self.journal = Journal(log, commit=self.hub.commit, failed=self.hub.failed, facts=list)
         self._clock = clock
+        self._monotonic = monotonic
+        self._steady = Steady(tail[-1].at if tail else None, clock(), monotonic())
         self._retention = retention
-        self._upkeep = (self._trim, *upkeep)
+        self._upkeep: dict[str, Job] = {"retention": self._trim, **(upkeep or {})}
+        self._trimming = asyncio.Lock()
         self._listeners: dict[int, Listener] = {}
         self._registering: dict[str, asyncio.Event] = {}
+        self._saying: dict[tuple[int, str | None], asyncio.Future[None] | None] = {}  # under way; who waits for it
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._flushing: asyncio.TimerHandle | None = None
         self._cursors: asyncio.Future[None] | None = None  # the last movement that was put on the log
         self.broken: str | None = None
+        self.concerns: list[Callable[[], str | None]] = []  # what else may be wrong, asked each time
+        self._faults: dict[str, tuple[float, str]] = {}  # what was got over: where -> when, and what
         self._on_broken: Callable[[], None] = lambda: None
 
     def now(self) -> float:
         """Seconds since 1970."""
         return self._clock()
+
+    def steady(self) -> float:
+        """The same, for what cannot be undone: see `hub.steady`."""
+        return self._steady.at(self._clock(), self._monotonic())
 
     # Life
 
@@ -104,24 +119,32 @@ class Node:
         await self.journal.append(self._told(fold.STARTED, {"version": self.version}, f"hubbub {self.version} started"))
 
     async def stop(self, reason: str = "shut down") -> None:
-        """Tell every session, confirm or refuse what is under way, and let go of the log."""
+        """Confirm or refuse what is under way, tell every session, and write the last facts; the log stays open.
+
+        From the call on nothing more is accepted. It takes STOP_SECONDS at most, and one write if that hangs.
+        """
         self.closing = True
         if self._flushing is not None:
             self._flushing.cancel()
-        for number in list(self._listeners):
-            session = self.hub.sessions.get(number)
-            if session is not None:
-                self._close(session, ShuttingDown("The hub is shutting down.", "It is back soon: connect again."))
-                self.leave(session, "the hub shut down")
-        for draft in self.hub.cursors(self.now(), at_once=True):
-            self._put(draft)
-        self._put(self._told(fold.STOPPED, {"reason": reason}, f"the hub stopped: {reason}"))
-        if self.broken is None:
-            await self.journal.drain()
+            self._flushing = None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_SECONDS):
+                await self.journal.settled()  # so that each answer goes out before its connection is closed
+                self._say_goodbye(reason)
+                await self.journal.drain()
+        for session in list(self.hub.sessions.values()):
+            self._close(session, shutting_down())
         for task in self._tasks.values():
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
-        await self.log.close()
+
+    def _say_goodbye(self, reason: str) -> None:
+        for session in list(self.hub.sessions.values()):
+            self._close(session, shutting_down())
+            self.leave(session, "the hub shut down")
+        for draft in self.hub.cursors(self.now(), at_once=True):
+            self._put(draft)
+        self._put(self._told(fold.STOPPED, {"reason": reason}, f"the hub stopped: {reason}"))
 
     def problems(self) -> list[str]:
         """Why this hub is not ready; empty when it is."""
@@ -130,52 +153,71 @@ class Node:
             found.append(self.broken)
         if self.journal.failing is not None:
             found.append(f"the log cannot be written: {self.journal.failing}")
+        if (seconds := self.journal.stalled) > STALLED:
+            found.append(f"the log has not answered for {seconds:.0f} s: the disk hangs")
+        found += [f"{job} failed, and is tried again: {why}" for job, why in self.journal.troubles.items()]
+        found += [
+            f"{where} failed, and was begun anew: {why}"
+            for where, (at, why) in self._faults.items()
+            if abs(self.now() - at) < FAULT_SHOWN
+        ]
+        found += filter(None, (concern() for concern in self.concerns))
         if self.closing:
             found.append("shutting down")
         return found
 
+    def fault(self, where: str, why: BaseException) -> None:
+        """Something failed that the hub gets over: it is logged, and told as a problem for a minute."""
+        logger.error("fault", where=where, exc_info=why)
+        self._faults[where] = (self.now(), f"{type(why).__name__}: {why}")
+
     def watch(self, name: str, work: Coroutine[Any, Any, None]) -> None:
-        """Run a background task for as long as the hub runs. If it dies, the hub ends."""
+        """Run a background task for as long as the hub runs. If it ends before, however, the hub does."""
 
         async def run() -> None:
             try:
                 await work
+                self._break(name, "it ended")
             except asyncio.CancelledError:
+                self._break(name, "it was cancelled")
                 raise
-            except Exception as why:  # the process ends on it: a hub that only looks alive is worse
-                logger.exception("task_died", task=name)
-                self.broken = f"{name} died: {type(why).__name__}: {why}"
-                self._on_broken()
+            except Exception as why:
+                self._break(name, f"{type(why).__name__}: {why}", why)
 
         self._tasks[name] = asyncio.create_task(run(), name=f"hubbub {name}")
 
+    def _break(self, name: str, what: str, why: BaseException | None = None) -> None:
+        """End the hub, unless it is ending: one that only looks alive is worse than none."""
+        if self.closing and why is None:
+            return
+        logger.error("task_died", task=name, what=what, exc_info=why)
+        self.broken = self.broken or f"{name} died: {what}"
+        self._on_broken()
+
     async def _keep_house(self) -> None:
         while True:
-            for draft in self.hub.due(self.now()):
+            for draft in self.hub.due(self.steady()):
                 self._put(draft)
-            for job in self._upkeep:
-                self.journal.maintain(job)
+            for name, job in self._upkeep.items():
+                self.journal.maintain(name, job)
+            self._flush_later()  # what a log that failed has not taken
             await asyncio.sleep(HOUSEKEEPING)
 
     async def _trim(self) -> bool:
-        trimmed = await self.log.trim(self._retention, self.now())
-        self.hub.trimmed(trimmed)
+        async with self._trimming:
+            trimmed = await self.log.trim(self._retention, self.steady())
+            self.hub.trimmed(trimmed)
         return trimmed.more
 
     # Coming and going
 
     async def open(self, hello: frames.Hello, listener: Listener) -> tuple[Session, frames.Welcome]:
         """A session for a hello. Raises what `Hub.join` does, ShuttingDown or StorageFailed."""
-        if self.closing:
-            raise ShuttingDown("The hub is shutting down.", "It is back soon: connect again.")
+        self._accept()
         joining = self.hub.join(hello, self.now())
-        try:
-            if joining.register is not None:
-                await self._settle(joining.key, joining.register)
-            session, welcome, facts = self.hub.open(joining, self.now(), listener.wake)
-        except BaseException:
-            self.hub.abandon(joining)
-            raise
+        if joining.register is not None:
+            await self._settle(joining.key, joining.register)
+        session, welcome, facts = self.hub.open(joining, self.now(), listener.wake)
         self._listeners[session.number] = listener
         for draft in facts:
             self._put(draft)
@@ -205,12 +247,10 @@ class Node:
             await under_way.wait()
         found = self.hub.registry.find(key)
         if found is None:
+            self._accept()
             draft = self.hub.register(name, self.now())
             if draft is not None:
-                try:
-                    await self._settle(key, draft)
-                finally:
-                    self.hub.release(name)
+                await self._settle(key, draft)
         return self.hub.instance(name)
 
     async def _settle(self, key: str | None, draft: Draft) -> None:
@@ -227,12 +267,10 @@ class Node:
 
     async def rename(self, instance: Instance, name: str) -> None:
         """Give an instance another name. Raises NameTaken, BadName or StorageFailed."""
+        self._accept()
         draft = self.hub.rename(instance, name, self.now())
         if draft is not None:
-            try:
-                await self._settle(name_key(name), draft)
-            finally:
-                self.hub.release(name)
+            await self._settle(name_key(name), draft)
 
     async def subscribe(self, instance: Instance, topic: str) -> list[str]:
         """Let an instance hear a topic; returns all that it hears. Raises BadTopic, TooMany or StorageFailed."""
@@ -244,6 +282,7 @@ class Node:
 
     async def _resubscribe(self, instance: Instance, draft: Draft | None) -> list[str]:
         if draft is not None:
+            self._accept()
             await self.journal.append(draft)
         return sorted(instance.subscriptions)
 
@@ -254,13 +293,21 @@ class Node:
     ) -> None:
         """Publish; `answer` is called once it is on disk, or with why it is not. Raises what `Hub.publish` does."""
 
+        key = (sender.origin, said.id)
+
         def settled(result: Message | HubbubError) -> None:
+            if (waited_for := self._saying.pop(key, None)) is not None:
+                waited_for.set_result(None)
             if isinstance(result, Message):
                 answer(self.hub.published(said, result, self.now()))
             else:
                 answer(result)
 
-        self.journal.put(self.hub.publish(sender, said, self.now()), settled)
+        self._accept()
+        draft = self.hub.publish(sender, said, self.now())
+        if said.id is not None:
+            self._saying.setdefault(key, None)
+        self.journal.put(draft, settled)
 
     async def publish(self, sender: Instance, said: frames.Publish) -> frames.Published:
         """The same, awaited."""
@@ -274,8 +321,30 @@ class Node:
             else:
                 answered.set_result(result)
 
-        self.say(sender, said, settle)
+        try:
+            self.say(sender, said, settle)
+        except InboxFull:
+            if (earlier := await self.earlier(sender, said)) is None:
+                raise
+            return earlier
         return await answered
+
+    async def earlier(self, sender: Instance, said: frames.Publish) -> frames.Published | None:
+        """What was answered when this sender first said it under this id, if it did: a retry is not refused."""
+        key = (sender.origin, said.id)
+        if key in self._saying:  # on its way to the log: there it will be, or not
+            waited_for = self._saying[key] or asyncio.get_running_loop().create_future()
+            self._saying[key] = waited_for
+            await asyncio.shield(waited_for)
+        for message in await self.log.find(said.id) if said.id is not None else ():
+            if message.origin == sender.origin:
+                return self.hub.published(said, message, self.now())
+        return None
+
+    def _accept(self) -> None:
+        """Raise ShuttingDown once the hub is on its way out: what comes now would not be answered."""
+        if self.closing:
+            raise shutting_down()
 
     def _put(self, draft: Draft) -> None:
         """Put a fact on the log that nobody waits for."""
@@ -303,6 +372,8 @@ class Node:
             else:
                 page = await self.log.since(taken.after, taken.limit, MAX_PAGE_SIZE)
                 page = [message for message in page if message.offset <= taken.upto]
+            async with self._trimming:
+                pass  # what a slice of trimming took from under the page is known to the hub before it is counted
             run = self.hub.take_old(session, taken, page, self.now())
             if run is not None:
                 return run
@@ -327,7 +398,13 @@ class Node:
 
     def _flush_later(self) -> None:
         if self.hub.moved and self._flushing is None and not self.closing:
-            self._flushing = asyncio.get_running_loop().call_later(self.hub.limits.cursor_tick, self._flush_now)
+            self._flushing = asyncio.get_running_loop().call_later(self.hub.limits.cursor_tick, self._flush_by_clock)
+
+    def _flush_by_clock(self) -> None:
+        try:
+            self._flush_now()
+        except Exception as why:  # nobody stands above a timer
+            self._break("the writing of cursors", f"{type(why).__name__}: {why}", why)
 
     def _flush_now(self) -> None:
         if self._flushing is not None:
@@ -338,6 +415,11 @@ class Node:
             stored.add_done_callback(_look_at)
             self._cursors = stored
             self.journal.put(draft, partial(_settle, stored))
+
+
+def shutting_down() -> ShuttingDown:
+    """What everybody is told of a hub that ends."""
+    return ShuttingDown("The hub is shutting down.", "It is back in a moment: connect again after a second or two.")
 
 
 def _settle(stored: asyncio.Future[None], result: Message | HubbubError) -> None:

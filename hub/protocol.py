@@ -9,19 +9,29 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
+import sys
 from asyncio import TimerHandle, Transport
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, cast
 
 import msgspec
 import uvicorn
 from msgspec import Struct
+from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
+from websockets.frames import CloseCode
 from websockets.http11 import Request
+from websockets.protocol import State
+
+if sys.platform == "linux":
+    import fcntl
+    import termios
 
 MIB = 2**20
 
@@ -52,6 +62,7 @@ class ServerConfig(uvicorn.Config):
     def __init__(self, app: Any, bounds: Bounds | None = None, **more: Any) -> None:
         self.bounds = bounds or Bounds()
         self.counts: Counter[str] = Counter()
+        self.queue = Queue()
         wanted: dict[str, Any] = {
             "http": HttpProtocol,
             "ws": WebSocketProtocol,
@@ -63,6 +74,9 @@ class ServerConfig(uvicorn.Config):
             "server_header": False,
         }
         super().__init__(app, **wanted | more)
+
+
+_NO_LINGER = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 
 class _Timer:
@@ -85,6 +99,38 @@ class _Timer:
     def _ring(self, then: Callable[[], None]) -> None:
         self._handle = None
         then()
+
+
+class Queue:
+    """Where WebSockets wait to be let in, a few each time the event loop comes round.
+
+    A handshake costs about as much as a hundred messages. When thousands come at once, as after a restart, letting
+    them in as they come would keep everybody else waiting until the last of them is through.
+    """
+
+    AT_ONCE = 8
+
+    def __init__(self) -> None:
+        self._waiting: deque[Callable[[], None]] = deque()
+        self._turning = False
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def join(self, loop: asyncio.AbstractEventLoop, enter: Callable[[], None]) -> None:
+        """Have `enter` called when it is its turn: soon, if nobody waits."""
+        self._waiting.append(enter)
+        if not self._turning:
+            self._turning = True
+            loop.call_soon(self._turn, loop)
+
+    def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
+        # What an earlier one has caused to be done comes before the next few: call_soon is a queue too.
+        for _ in range(min(self.AT_ONCE, len(self._waiting))):
+            self._waiting.popleft()()
+        self._turning = bool(self._waiting)
+        if self._turning:
+            loop.call_soon(self._turn, loop)
 
 
 class _Bounded:
@@ -117,11 +163,20 @@ class _Bounded:
             self.watch_writing()
         else:
             self.count("stalled")
-            self.transport.abort()
+            self.reset()
 
-    def cut_in(self, seconds: float) -> None:
+    def cut_in(self, seconds: float, *, reset: bool = False) -> None:
         """End the connection then if it has not ended by itself: `close` alone waits for the peer to take all."""
-        self._cut.start(self.loop, seconds, self.transport.abort)
+        self._cut.start(self.loop, seconds, self.reset if reset else self.transport.abort)
+
+    def reset(self) -> None:
+        """End the connection, the system's part of it too: what a peer does not take would stay there for minutes,
+        some megabytes for each (SO_LINGER in socket(7)). A peer that has taken everything sees a common end."""
+        sock: socket.socket | None = self.transport.get_extra_info("socket")
+        if sock is not None and (self.transport.get_write_buffer_size() or _untaken(sock)):
+            with suppress(OSError):
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+        self.transport.abort()
 
 
 class HttpProtocol(_Bounded, HttpToolsProtocol):
@@ -215,7 +270,15 @@ class HttpProtocol(_Bounded, HttpToolsProtocol):
         if not self._over:
             self._over = True
             self._stop_timers()
+            if self.transport.is_reading():
+                self.transport.pause_reading()  # nothing may come before the handshake is answered (RFC 6455, 4.1)
+            cast(ServerConfig, self.config).queue.join(self.loop, self._enter)
+
+    def _enter(self) -> None:
+        if not self.transport.is_closing():
             super().handle_websocket_upgrade()
+            if not self.transport.is_closing() and not self.transport.is_reading():
+                self.transport.resume_reading()
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(400, "bad_request", msg, "The hub speaks HTTP/1.1 and WebSocket.")
@@ -344,6 +407,15 @@ class WebSocketProtocol(_Bounded, WebSocketsSansIOProtocol):
             # The app runs from the loop's next turn on: it sees them.
             cast(dict[str, Any], self.scope["extensions"]).update(self.extensions())
 
+    async def send(self, message: ASGISendEvent) -> None:
+        stuck = message["type"] == "websocket.close" and not self.writable.is_set()
+        if stuck:
+            self.writable.set()  # nothing follows it: there is no more to hold back for a peer that takes nothing
+        await super().send(message)
+        if stuck:
+            self.count("closed_unread")
+            self.cut_in(self.bounds.linger_seconds, reset=True)
+
     def start_keepalive(self) -> None:
         self._handshake.stop()  # accepted
         super().start_keepalive()
@@ -359,10 +431,23 @@ class WebSocketProtocol(_Bounded, WebSocketsSansIOProtocol):
                 self._spared, patience = self.pending_ping_payload, min(1.0, patience)
             self.pong_timer = self.loop.call_later(patience, self.keepalive_timeout)
             return
-        super().keepalive_timeout()
+        self.stop_keepalive()
+        self.conn.fail(CloseCode.INTERNAL_ERROR, "keepalive ping timeout")
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
         self.count("ping_timeout")
         self._part(1006, "keepalive ping timeout")
-        self.cut_in(self.bounds.linger_seconds)
+        # As in handle_parser_exception: where this timer is, uvicorn leaves the closing to it.
+        self.close_timer = self.loop.call_later(self.bounds.linger_seconds, self.reset)
+
+    def shutdown(self) -> None:
+        if self.handshake_complete and not self.close_sent and self.conn.state is not State.OPEN:
+            # The peer has said goodbye and takes no answer. uvicorn would say it too, which websockets refuses to do:
+            # that would end the whole server's shutdown.
+            self.stop_keepalive()
+            self.transport.close()
+            return
+        super().shutdown()
 
     def handle_parser_exception(self) -> None:
         """A frame too large, or one that is none: say so in the close frame, and read on a moment, as in
@@ -409,6 +494,18 @@ class WebSocketProtocol(_Bounded, WebSocketsSansIOProtocol):
         self.send_500_response()
         self.transport.close()
         self.cut_in(self.bounds.linger_seconds)
+
+
+def _untaken(sock: socket.socket) -> bool:
+    """Whether the system still holds something that the peer has not taken, as far as it tells."""
+    if sys.platform != "linux":
+        return False
+    waiting = bytearray(4)
+    try:
+        fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, waiting)  # SIOCOUTQ in tcp(7)
+    except OSError:
+        return False
+    return any(waiting)
 
 
 def no_delay(transport: asyncio.BaseTransport) -> None:

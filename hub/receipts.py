@@ -2,36 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from datetime import datetime
+from itertools import islice
+from typing import Any
 
-from hub import frames
+from hub import fold, frames
 from hub.message import Message
 from hub.presence import Presence
-from hub.registry import Instance, Registry, hears_since
-from hub.session import END
-from hub.topic import INBOX, near
+from hub.registry import Instance, Registry, hears
+from hub.topic import ALL, INBOX, is_pattern, near
 
 SHOWN_RECIPIENTS = 20
 MAX_KEPT = 10_000  # answers kept for the next publish, whatever names and topics come
 
 
 class Receipts:
-    """Answers about recipients. Who hears a topic, and which names are like another, is kept between publishes."""
+    """Answers about recipients. Who hears a topic, and which names are like another, is kept between publishes.
+
+    Who of them is online is not: people come and go more often than they subscribe.
+    """
 
     def __init__(self, registry: Registry, presence: Presence) -> None:
         self._registry = registry
         self._presence = presence
-        self._hearers: dict[str, tuple[list[frames.Recipient], int]] = {}
+        self._hearers: dict[str, tuple[list[Instance], int]] = {}  # topic -> the first few, and how many
         self._near: dict[str, list[str]] = {}
 
-    def came_or_went(self) -> None:
-        """Somebody is online who was not, or the other way round."""
-        self._hearers.clear()
-
-    def changed(self) -> None:
-        """Names or subscriptions are not what they were."""
-        self._hearers.clear()
-        self._near.clear()
+    def changed(self, topic: str, told: dict[str, Any]) -> None:
+        """The hub has told that names or subscriptions are not what they were."""
+        if topic not in (fold.SUBSCRIBED, fold.UNSUBSCRIBED):
+            self._near.clear()
+        elif is_pattern(told["topic"]):
+            self._hearers.clear()
+        else:
+            self._hearers.pop(told["topic"], None)
 
     def published(self, said: frames.Publish, message: Message) -> frames.Published:
         """What the sender is told of a message that is on disk."""
@@ -61,23 +66,25 @@ class Receipts:
         return self._recipient(instance), forwarded
 
     def _heard_by(self, message: Message) -> tuple[list[frames.Recipient], int]:
-        known = self._hearers.get(message.topic)
+        hearing, count = self._hearing(message.topic)
+        mine = self._registry.instances.get(message.origin)
+        if mine is not None and hears(mine, message.topic):  # nobody is sent their own words
+            count -= 1
+            hearing = [each for each in hearing if each is not mine]
+        return [self._recipient(each) for each in hearing[:SHOWN_RECIPIENTS]], count
+
+    def _hearing(self, topic: str) -> tuple[list[Instance], int]:
+        """Who hears a topic: the first few, one more than are shown, and how many in all."""
+        everybody = self._registry.instances
+        if topic == ALL:
+            return list(islice(everybody.values(), SHOWN_RECIPIENTS + 1)), len(everybody)
+        known = self._hearers.get(topic)
         if known is None:
-            hearing = [
-                instance
-                for instance in self._registry.instances.values()
-                if hears_since(instance, message.topic) < END
-            ]
-            shown = [self._recipient(instance) for instance in hearing[: SHOWN_RECIPIENTS + 1]]
+            hearing = [instance for instance in everybody.values() if hears(instance, topic)]
             if len(self._hearers) >= MAX_KEPT:
                 self._hearers.clear()
-            known = self._hearers[message.topic] = (shown, len(hearing))
-        shown, count = known
-        mine = self._registry.instances.get(message.origin)
-        if mine is not None and hears_since(mine, message.topic) < END:  # nobody is sent their own words
-            count -= 1
-            shown = [each for each in shown if each.name != mine.name]
-        return shown[:SHOWN_RECIPIENTS], count
+            known = self._hearers[topic] = (hearing[: SHOWN_RECIPIENTS + 1], len(hearing))
+        return known
 
     def _recipient(self, instance: Instance) -> frames.Recipient:
         return frames.Recipient(name=instance.name, state="accepted", online=self._presence.online(instance))
@@ -91,14 +98,22 @@ class Receipts:
             known = self._near[name] = near(name, self._registry.names())
         return known
 
-    def ladder(self, message: Message, answered: dict[int, float], now: float) -> list[frames.Step]:
-        """Where a message is for each recipient. `answered` says which origins have replied to it, and when."""
+    def ladder(
+        self, message: Message, answered: dict[int, float], now: float, expired: Set[int] = frozenset()
+    ) -> list[frames.Step]:
+        """Where a message is for each recipient.
+
+        `answered` says which origins have replied to it, and when; for the origins in `expired` its time was over
+        before it reached them, whatever their cursors have passed since.
+        """
         steps: list[frames.Step] = []
         for instance in self._registry.recipients(message):
             live = self._presence.of(instance)
             at: datetime | None = None
             if instance.origin in answered:
                 state, at = "answered", frames.moment(answered[instance.origin])
+            elif instance.origin in expired:
+                state, at = "expired", frames.moment(message.expires_at or now)
             elif instance.read >= message.offset:
                 state = "read"
             elif instance.received >= message.offset:

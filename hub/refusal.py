@@ -19,6 +19,8 @@ Send: TypeAlias = Callable[[Event], Awaitable[None]]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 
+RETRY_AFTER = b"2"  # seconds after which whoever was told "not now" may ask again (RFC 9110, 10.2.3)
+
 
 class Answer(NamedTuple):
     """A whole HTTP response."""
@@ -39,7 +41,11 @@ def wants_page(scope: Scope) -> bool:
 
 def answer(scope: Scope, error: HubbubError) -> Answer:
     """The response to a request that ended in `error`: its status, and `{"code", "message", "hint"}` or a page."""
-    more = [(b"www-authenticate", b'Bearer realm="hubbub"')] if error.status == 401 else []
+    more: Headers = []
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        more.append((b"www-authenticate", b'Bearer realm="hubbub"'))
+    elif error.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        more.append((b"retry-after", RETRY_AFTER))
     if wants_page(scope):
         return page(error.status, HTTPStatus(error.status).phrase, error.message, error.hint, headers=more)
     told = {"code": error.code, "message": error.message, "hint": error.hint}

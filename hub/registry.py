@@ -24,6 +24,16 @@ class Waiting(NamedTuple):
     size: int
     at: float
     expires_at: float | None
+    id: str | None = None  # of one that can expire, to tell its sender
+
+
+class Expired(NamedTuple):
+    """A direct message whose time was over before it reached anybody's client."""
+
+    name: str
+    origin: int | None  # None: nobody had the name
+    offset: int
+    id: str
 
 
 class Inbox:
@@ -57,12 +67,16 @@ class Inbox:
         """What waits in (after, upto]."""
         return (each for each in self.messages if after < each.offset <= upto)
 
-    def drop_expired(self, now: float) -> None:
-        if now >= self._soonest:
-            kept = [each for each in self.messages if each.expires_at is None or each.expires_at > now]
-            self.messages = deque(kept)
-            self.size = sum(each.size for each in kept)
-            self._soonest = min((each.expires_at or inf for each in kept), default=inf)
+    def drop_expired(self, now: float) -> list[Waiting]:
+        """Forget what has expired, and return it."""
+        if now < self._soonest:
+            return []
+        kept = [each for each in self.messages if each.expires_at is None or each.expires_at > now]
+        gone = [each for each in self.messages if each.expires_at is not None and each.expires_at <= now]
+        self.messages = deque(kept)
+        self.size = sum(each.size for each in kept)
+        self._soonest = min((each.expires_at or inf for each in kept), default=inf)
+        return gone
 
 
 class Stock:
@@ -112,7 +126,9 @@ class Registry:
         self.held: dict[str, Holding] = {}  # key -> who holds the name now, forwarding ones included
         self.freed: dict[str, int] = {}  # key -> the offset at which its last holder let go
         self.inboxes: dict[str, Inbox] = {}
+        self.expired: list[Expired] = []  # not told yet
         self.topics: dict[str, Stock] = {}
+        self._open: dict[str, Stock] = {}  # those of them that wildcards reach, the newest to be written to last
         for row in state.instances:
             self.instances[row.origin] = Instance(
                 origin=row.origin,
@@ -132,8 +148,11 @@ class Registry:
             self.instances[subscription.origin].subscriptions[subscription.pattern] = subscription.since
         for topic in state.topics:
             self.topics[topic.topic] = Stock(topic.messages, topic.size, topic.head, topic.trimmed)
+        for topic in sorted(state.topics, key=lambda each: each.head):
+            if is_open(topic.topic):
+                self._open[topic.topic] = self.topics[topic.topic]
         for each in state.waiting:
-            self._inbox(each.topic).add(Waiting(each.offset, each.size, each.at, each.expires_at))
+            self._inbox(each.topic).add(Waiting(each.offset, each.size, each.at, each.expires_at, each.id))
         self.forget_holdings(state.floor)
 
     # What the log says
@@ -143,13 +162,20 @@ class Registry:
         stock = self.topics.get(message.topic)
         if stock is None:
             stock = self.topics[message.topic] = Stock()
+            if is_open(message.topic):
+                self._open[message.topic] = stock
+        elif message.topic in self._open:
+            self._open[message.topic] = self._open.pop(message.topic)
         stock.messages += 1
         stock.size += message.size
         stock.head = message.offset
         if message.topic.startswith(INBOX):
             holding = self.held.get(message.topic[len(INBOX) :])
             if holding is None or self.instances[holding.origin].read < message.offset:
-                self._inbox(message.topic).add(Waiting(message.offset, message.size, message.at, message.expires_at))
+                known_by = message.id if message.expires_at is not None else None
+                self._inbox(message.topic).add(
+                    Waiting(message.offset, message.size, message.at, message.expires_at, known_by)
+                )
         changed: dict[int, Instance] = {}
         for change in fold.changes(message):
             if instance := self._change(change):
@@ -241,10 +267,25 @@ class Registry:
             holding.until = self.freed[key] = offset
 
     def expire(self, topic: str, now: float) -> None:
-        """Let go of what has expired in an inbox."""
+        """Let go of what has expired in an inbox; what had not reached a client is noted in `expired`."""
         if inbox := self.inboxes.get(topic):
-            inbox.drop_expired(now)
+            for gone in inbox.drop_expired(now):
+                holder = self._holder(topic, gone.offset)
+                if gone.id is not None and (holder is None or holder.received < gone.offset):
+                    name, origin = (holder.name, holder.origin) if holder else (topic.removeprefix(INBOX), None)
+                    self.expired.append(Expired(name, origin, gone.offset, gone.id))
             self._let_go_if_empty(topic, inbox)
+
+    def _holder(self, topic: str, offset: int) -> Instance | None:
+        """Whose the message at `offset` of an inbox's topic is."""
+        key = topic[len(INBOX) :]
+        holding = self.held.get(key)
+        if holding is not None and within(holding, offset):
+            return self.instances[holding.origin]
+        for instance in self.instances.values():
+            if any(each.key == key and within(each, offset) for each in instance.holdings):
+                return instance
+        return None
 
     def forget_holdings(self, floor: int) -> None:
         """Let go of who had a name before `floor`, where the log has nothing left: renaming must not fill memory."""
@@ -302,15 +343,20 @@ class Registry:
             if is_pattern(pattern):
                 patterns.add(pattern, since)
                 wild = True
-        for topic in self.topics if wild else instance.subscriptions:
-            stock = self.topics.get(topic)
-            if stock is not None and stock.head > after and is_open(topic):
-                sinces = [*patterns.match(topic)]
-                if (exact := instance.subscriptions.get(topic)) is not None:
-                    sinces.append(exact)
-                if sinces:
-                    self._reach(found, topic, max(after, min(sinces)), upto)
+        for topic in self._written_since(after) if wild else instance.subscriptions:
+            sinces = [*patterns.match(topic)]
+            if (exact := instance.subscriptions.get(topic)) is not None:
+                sinces.append(exact)
+            if sinces:
+                self._reach(found, topic, max(after, min(sinces)), upto)
         return found
+
+    def _written_since(self, after: int) -> Iterator[str]:
+        """The topics that wildcards reach with anything past `after`: what it costs is what is new."""
+        for topic, stock in reversed(self._open.items()):
+            if stock.head <= after:
+                return
+            yield topic
 
     def _reach(self, found: list[Span], topic: str, after: int, upto: int) -> None:
         stock = self.topics.get(topic)
@@ -333,6 +379,15 @@ class Registry:
 def within(holding: Holding, offset: int) -> bool:
     """Whether the name was this holder's when the message at `offset` came."""
     return holding.since < offset and (holding.until is None or offset <= holding.until)
+
+
+def hears(instance: Instance, topic: str) -> bool:
+    """Whether an instance hears `all` or an open topic now."""
+    return (
+        topic == ALL
+        or topic in instance.subscriptions
+        or any(is_pattern(pattern) and matches(pattern, topic) for pattern in instance.subscriptions)
+    )
 
 
 def hears_since(instance: Instance, topic: str) -> int:

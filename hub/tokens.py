@@ -155,6 +155,7 @@ class OwnerToken:
         self._looked = at
         stamp = self._stamp()
         if stamp == self._seen:
+            self.problem = None  # the same file is back
             return
         try:
             token = read_token(self.path)

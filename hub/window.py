@@ -12,7 +12,9 @@ from heapq import merge
 from itertools import islice
 from typing import Any, TypeAlias
 
+from hub.log import Span
 from hub.message import Message
+from hub.topic import INBOX
 
 MAX_RUN = 1024  # messages; a longer stretch is handed out in several runs, so that no reader holds up the rest
 MAX_RUN_SIZE = 4 * 2**20  # bytes
@@ -41,24 +43,28 @@ class Run:
 
 
 _GONE: Any = None
+_OWN = (INBOX, "$")  # on these topics one's own words come back: a note to oneself
 
 
 class _Lane:
     """One topic's part of the window. `start` passes over what was evicted, until that is worth cutting off."""
 
-    __slots__ = ("messages", "offsets", "start")
+    __slots__ = ("messages", "mortal", "offsets", "start")
 
     def __init__(self) -> None:
         self.offsets: list[int] = []
         self.messages: list[Message] = []
         self.start = 0
+        self.mortal = 0  # how many of them expire
 
     def add(self, message: Message) -> None:
         self.offsets.append(message.offset)
         self.messages.append(message)
+        self.mortal += message.expires_at is not None
 
     def evict(self) -> bool:
         """Let the oldest go; returns whether the lane is empty now."""
+        self.mortal -= self.messages[self.start].expires_at is not None
         self.messages[self.start] = _GONE  # the list is cut now and then only; the message must not wait for that
         self.start += 1
         if self.start > 64 and self.start * 2 > len(self.offsets):
@@ -70,6 +76,11 @@ class _Lane:
     def after(self, offset: int, most: int) -> list[Message]:
         begin = bisect_right(self.offsets, offset, lo=self.start)
         return self.messages[begin : begin + most]
+
+    def place(self, after: int, upto: int) -> tuple[int, int]:
+        """Where the messages with `after` < offset <= `upto` begin and end."""
+        begin = bisect_right(self.offsets, after, lo=self.start)
+        return begin, bisect_right(self.offsets, upto, lo=begin)
 
 
 class Window:
@@ -86,6 +97,7 @@ class Window:
         self._max_size = max_size
         self._all = _Lane()
         self._lanes: dict[str, _Lane] = {}
+        self._said: dict[tuple[str, int], _Lane] = {}  # the same by who said it, where nobody is sent their own words
         self._runs: dict[_Question, Run] = {}
         self._kept = 0  # bytes of the runs
 
@@ -108,6 +120,11 @@ class Window:
             if lane is None:
                 lane = self._lanes[message.topic] = _Lane()
             lane.add(message)
+            if not message.topic.startswith(_OWN):
+                said = self._said.get((message.topic, message.origin))
+                if said is None:
+                    said = self._said[message.topic, message.origin] = _Lane()
+                said.add(message)
             self.size += message.size
             self.head = message.offset
         while len(self) > self._max_messages or (self.size > self._max_size and len(self) > 1):
@@ -120,6 +137,8 @@ class Window:
         self._all.evict()
         if self._lanes[oldest.topic].evict():
             del self._lanes[oldest.topic]
+        if not oldest.topic.startswith(_OWN) and self._said[oldest.topic, oldest.origin].evict():
+            del self._said[oldest.topic, oldest.origin]
 
     def run(self, topics: tuple[str, ...] | None, after: int, room: int) -> Run:
         """What these topics (None: all) hold past `after`, in the log's order; ask only with `after` >= `floor` - 1.
@@ -152,8 +171,29 @@ class Window:
         lane = self._lanes.get(topic)
         if lane is None:
             return []
-        begin = bisect_right(lane.offsets, after, lo=lane.start)
-        return lane.messages[begin : bisect_right(lane.offsets, upto, lo=begin)]
+        begin, end = lane.place(after, upto)
+        return lane.messages[begin:end]
+
+    def count(self, span: Span, besides: int, now: float) -> tuple[int, float | None]:
+        """How many messages of a span the window has, and when the oldest was said, without expired ones and, but for
+        inboxes, those of origin `besides`.
+
+        It looks at each message only where some expire: a thousand readers ask this, and each may be far behind.
+        """
+        lane = self._lanes.get(span.topic)
+        if lane is None:
+            return 0, None
+        begin, end = lane.place(span.after, span.upto)
+        if span.topic.startswith(_OWN):
+            besides = -1
+        if lane.mortal:
+            wanted = [each for each in lane.messages[begin:end] if each.origin != besides and not each.expired(now)]
+            return len(wanted), wanted[0].at if wanted else None
+        said = self._said.get((span.topic, besides))
+        own_begin, own_end = said.place(span.after, span.upto) if said else (0, 0)
+        count = (end - begin) - (own_end - own_begin)
+        oldest = next((each.at for each in islice(lane.messages, begin, end) if each.origin != besides), None)
+        return count, oldest if count else None
 
     def newest(self, most: int) -> list[Message]:
         """The last messages, oldest first."""

@@ -11,6 +11,7 @@ import { instant } from "./words.js";
 const SNAPSHOT = "/api/v1/snapshot";
 const OLDER = 100; // messages a page
 const NEAR_THE_END = 8; // px
+const TROUBLED = 2_000; // ms between two looks at a hub that is not ready: what it gets over it says to nobody
 const REST = 30_000; // ms after which the tables are fetched though nobody said anything: retention is silent
 
 const root = document.getElementById("page");
@@ -194,3 +195,4 @@ skew = instant(snapshot.at) - Date.now();
 session.start();
 setInterval(draw, 1_000);
 setInterval(() => live.kind === "live" && tables.soon(), REST);
+setInterval(() => live.kind === "live" && (snapshot.hub.problems ?? []).length > 0 && tables.soon(), TROUBLED);

@@ -11,6 +11,7 @@ const html = htm.bind((type, props, ...children) => h(type, props, ...children.m
 export function Page({ view, rows, nothing, older, live, now, fresh, on }) {
   return [
     html`<${Masthead} view=${view} live=${live} now=${now} on=${on} />`,
+    html`<${Troubles} view=${view} />`,
     html`<${Banner} view=${view} live=${live} now=${now} />`,
     html`<main class=${view.empty ? "overview empty" : "overview"}><h2 class="unseen">Totals</h2><dl class="totals">${view.totals.map(
       (each) => html`<${Total} key=${each.label} each=${each} />`,
@@ -52,6 +53,13 @@ function Banner({ view, live, now }) {
     return html`<p class="banner">The hub is version ${live.newer} now. <a href="">Reload this page</a> to see it with that version’s eyes.</p>`;
   return null;
 }
+
+// What is wrong with the hub itself, before anything else on the page.
+const Troubles = ({ view }) =>
+  view.problems.length + view.notices.length > 0 &&
+  html`<section class="troubles" role="alert" aria-label="What is wrong">${view.problems.map(
+    (each) => html`<p class="problem" key=${each}><strong>Not ready</strong> <bdi>${each}</bdi></p>`,
+  )}${view.notices.map((each) => html`<p class="notice" key=${each}><strong>Note</strong> <bdi>${each}</bdi></p>`)}</section>`;
 
 const Total = ({ each }) =>
   html`<div class=${each.late ? "total late" : "total"}><dt>${each.label}</dt><dd><span class="value">${each.value}</span> <span class="note">${each.note}</span></dd></div>`;

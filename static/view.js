@@ -72,11 +72,13 @@ export function overview(snapshot, chosen, now) {
   const queues = topics.map((each) => queueRow(each, chosen));
   const open = topics.filter((each) => !each.topic.startsWith("$"));
   return {
-    title: `Hubbub: ${count(hub.online)} online, ${many(hub.unread)} unread`,
+    title: hub.problems?.length ? "Hubbub: not ready" : `Hubbub: ${count(hub.online)} online, ${many(hub.unread)} unread`,
     url: hub.url,
     mode: hub.mode,
     version: hub.version,
     stood: clock(instant(snapshot.at), now),
+    problems: (hub.problems ?? []).map(visible),
+    notices: (hub.notices ?? []).map(visible),
     totals: totals(snapshot, now),
     instances: rows.filter((row) => !folds(row)),
     more_instances: folded,

@@ -33,6 +33,8 @@ VERBS: Final = {
     "stop": Verb("The hub", "running", "stop", "Stop it."),
     "status": Verb("The hub", "running", "status", "Say whether it runs, where, and how it is."),
     "serve": Verb("The hub", "running", "serve", "Run the hub here, in the foreground."),
+    "backup": Verb("The hub", "backup", "backup", "Copy its database to a file, while it runs."),
+    "restore": Verb("The hub", "backup", "restore", "Put such a copy back in place."),
     "config": Verb("The hub", "settings", "config", "Show settings and where each value comes from."),
     "token": Verb("The hub", "tokens", "token", "Show, make and revoke tokens."),
     "doctor": Verb("The hub", "doctor", "doctor", "Find out what is wrong, and what to type."),

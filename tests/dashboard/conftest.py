@@ -188,7 +188,8 @@ def a_hostile_hour(now: datetime = NOON) -> dict[str, Any]:
         for place, text in enumerate(HOSTILE)
     ]
     topics = [a_queue(text or "x", 10**7, 10**11, 10**8, **{text or "x": 10**7}) for text in HOSTILE]
-    return a_snapshot(now, instances=instances, topics=topics, recent=recent + facts, hub={"url": HOSTILE[1]})
+    return a_snapshot(now, instances=instances, topics=topics, recent=recent + facts,
+                      hub={"url": HOSTILE[1], "problems": HOSTILE[:8], "notices": HOSTILE[8:]})  # fmt: skip
 
 
 class ScriptedHub:

@@ -31,7 +31,8 @@ pytestmark = pytest.mark.browser
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync",
          "--disable-component-update"]  # fmt: skip
-LOST = re.compile(r"WebSocket connection to .* failed|ERR_CONNECTION_REFUSED|status of (401|410)")  # Chromium says so itself
+# Chromium says so itself
+LOST = re.compile(r"WebSocket connection to .* failed|ERR_CONNECTION_REFUSED|status of (401|410)")
 
 
 def a_chromium(driver: Playwright) -> str | None:
@@ -602,3 +603,23 @@ def test_the_page_lives_on_a_real_hub_through_sign_in_messages_and_a_crash(real_
     page.context.clear_cookies()
     page.goto(link)
     expect(page.get_by_text("hubbub open")).to_be_visible()
+
+
+def test_a_problem_of_the_hub_comes_up_at_the_top_and_goes_away_by_itself(
+    serve: Callable[..., Any], window: Window, make: Any
+) -> None:
+    hub = serve(make.a_busy_hour(now()))
+    page = window(hub.url)
+    is_live(page)
+    expect(page.locator(".troubles")).to_have_count(0)
+    hub.snapshot["hub"]["problems"] = ["the log cannot be written: the disk is full"]
+    hub.say(make.a_message(4800, "api", "all", "one more", make.rfc3339(now())))
+    expect(page.get_by_role("alert")).to_have_text("Not ready the log cannot be written: the disk is full")
+    expect(page).to_have_title("Hubbub: not ready")
+    box = page.locator(".troubles").bounding_box()
+    totals = page.locator(".totals").bounding_box()
+    assert box is not None
+    assert totals is not None
+    assert box["y"] + box["height"] <= totals["y"]
+    hub.snapshot["hub"]["problems"] = []  # nobody says so: the page looks again
+    expect(page.locator(".troubles")).to_have_count(0)

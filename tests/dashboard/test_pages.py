@@ -63,6 +63,17 @@ def test_the_overview_shows_everything_before_any_script(make: Any) -> None:
         assert said in page.text
 
 
+def test_what_is_wrong_with_the_hub_stands_first_before_any_script(make: Any) -> None:
+    snapshot = make.a_busy_hour()
+    assert "troubles" not in browse(snapshot).get("/").text
+    snapshot = make.a_busy_hour()
+    snapshot["hub"] |= {"problems": ["the log cannot be written: the disk is full"], "notices": ["2 were recovered"]}
+    page = Reading(browse(snapshot).get("/").text)
+    assert ("section", {"class": "troubles", "role": "alert", "aria-label": "What is wrong"}) in page.elements
+    assert "Not ready the log cannot be written: the disk is fullNote 2 were recoveredTotals" in page.text
+    assert "Hubbub: not ready" in page.text
+
+
 def test_a_filter_in_the_address_holds_without_scripts(make: Any) -> None:
     client = browse(make.a_busy_hour())
     page = Reading(client.get("/", params={"with": "docs", "facts": "0"}).text)
@@ -94,7 +105,7 @@ def test_the_hubs_own_values_are_taken_as_they_are(make: Any, noon: datetime) ->
 def test_what_others_wrote_is_only_ever_text(make: Any) -> None:
     plain = browse(make.a_busy_hour()).get("/").text
     hostile = browse(make.a_hostile_hour()).get("/").text
-    allowed = {tag for tag, _ in Reading(plain).elements} | {"input", "a", "p"}
+    allowed = {tag for tag, _ in Reading(plain).elements} | {"input", "a", "p", "strong"}
     page = Reading(hostile)
     assert {tag for tag, _ in page.elements} <= allowed
     names = {name for _, attributes in page.elements for name in attributes}

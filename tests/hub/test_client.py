@@ -400,6 +400,17 @@ async def test_after_a_break_the_client_resumes_and_nothing_is_lost_or_doubled(h
     assert states.all == ["connecting", "online", "offline", "connecting", "online", "closed"]
 
 
+async def test_an_observer_that_saw_nothing_before_the_break_is_not_told_all_that_ever_was(hub: ScriptedHub) -> None:
+    states = States()
+    await hub.tell("alice", "long ago")
+    async with client(hub, None, observe=True, on_state=states) as eye:
+        await hub.drop(None)
+        await states.reach("online", 2)
+        await hub.tell("alice", "news")
+        assert await take(eye, 1) == ["news"]
+    assert hub.heard(frames.Hello)[1].resume == 1
+
+
 async def test_messages_that_were_here_before_are_dropped_and_free_their_credit(hub: ScriptedHub) -> None:
     states = States()
     async with client(hub, credit=2, on_state=states) as alice:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import connect
 
+from hub.app import GOODBYE
 from hub.connection import MAX_BAD_FRAMES
 from tests.hub.live import BOUND, Live, Socket, live
 
@@ -341,28 +342,37 @@ def _masked(payload: bytes) -> bytes:
 
 async def test_an_inbox_at_its_cap_refuses_before_it_confirms(tmp_path: Path) -> None:
     async with live(tmp_path, inbox_messages=3) as hub, hub.session("bob") as bob:
-        answers = [await bob.publish("carol", str(n)) for n in range(5)]
+        answers = [await bob.publish("carol", str(n), **({} if n else {"id": "first"})) for n in range(5)]
         assert [each["type"] for each in answers] == ["published"] * 3 + ["error"] * 2
         assert answers[-1]["code"] == "inbox_full"
         assert "inbox_messages" in answers[-1]["message"]
         assert (await bob.publish("#topic", "topics have no cap"))["type"] == "published"
+        again = await bob.publish("carol", "0", id="first")
+        assert (again["type"], again["offset"]) == ("published", answers[0]["offset"]), "it was accepted before"
         async with hub.session("carol") as carol:
             last = [await carol.frame("message") for _ in range(3)][-1]
             await carol.ask(type="read", offset=last["offset"])
         assert (await bob.publish("carol", "there is room again"))["type"] == "published"
 
 
-async def test_a_message_past_its_ttl_is_not_delivered_and_says_expired(hub: Live) -> None:
-    now = hub.app.node.now()
-    async with hub.session("bob") as bob:
+async def test_a_message_past_its_ttl_is_not_delivered_and_says_expired(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.node.HOUSEKEEPING", 0.01)
+    async with live(tmp_path) as hub, hub.session("bob") as bob:
+        now = hub.app.node.now()
         await hub.request("POST", "/api/v1/instances", {"name": "alice"})
         stale = await bob.publish("alice", "stale", ttl=60)
         fresh = await bob.publish("alice", "fresh")
         hub.app.node._clock = lambda: now + 61
         async with hub.session("alice") as alice:
             assert (await alice.frame("message"))["offset"] == fresh["offset"]
-        ladder = (await bob.ask(type="status", id=stale["id"]))["ladder"]
-        assert [step["state"] for step in ladder] == ["expired"]
+            await alice.ask(type="read", offset=fresh["offset"])
+        async with asyncio.timeout(BOUND):
+            while True:
+                ladder = (await bob.ask(type="status", id=stale["id"]))["ladder"]
+                if [step["state"] for step in ladder] == ["expired"]:
+                    break
 
 
 async def test_a_reader_that_takes_nothing_is_closed_and_the_others_are_not_held_up(tmp_path: Path) -> None:
@@ -424,3 +434,12 @@ async def test_a_client_that_only_sends_nonsense_is_closed(hub: Live) -> None:
             await bob.send("nonsense")
             assert (await bob.next())["code"] == "bad_frame"
         assert (await bob.closed())[0] == 4500
+
+
+async def test_a_hub_that_ends_waits_for_no_hello(tmp_path: Path) -> None:
+    async with live(tmp_path / "home") as hub, hub.socket() as silent, hub.session("alice") as alice:
+        began = asyncio.get_running_loop().time()
+        hub.app.stop()
+        assert (await silent.frame("error"))["code"] == "shutting_down"
+        assert (await silent.closed())[0] == (await alice.closed())[0] == 4002
+        assert asyncio.get_running_loop().time() - began < GOODBYE

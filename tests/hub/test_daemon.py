@@ -120,6 +120,15 @@ def test_a_note_that_a_killed_hub_left_is_ignored_and_a_new_hub_started(settings
     assert second.pid != first.pid
 
 
+def test_a_hub_that_is_on_its_way_out_is_followed_by_a_new_one(settings: Settings) -> None:
+    settings.home.mkdir(mode=0o700)
+    leaving = HubLock(settings.paths)
+    leaving.__enter__()  # it says nowhere that it answers
+    threading.Timer(0.2, lambda: leaving.__exit__(None, None, None)).start()
+    found = ensure(settings, command=FAKE, timeout=10)
+    assert found.started
+
+
 def test_a_note_whose_process_and_port_belong_to_others_is_ignored(settings: Settings) -> None:
     settings.home.mkdir(mode=0o700)
     settings.paths.hub_lock.touch()

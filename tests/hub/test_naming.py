@@ -26,7 +26,7 @@ def test_a_name_that_is_being_registered_is_nobody_elses() -> None:
     assert core.hub.instance("alice").name == "alice"
 
 
-@pytest.mark.parametrize("settle", ["commit", "failed", "abandon"])
+@pytest.mark.parametrize("settle", ["commit", "failed"])
 def test_a_claim_ends_with_its_fact(settle: str) -> None:
     core = Core()
     joining = core.hub.join(frames.Hello(name="alice"), core.now)
@@ -36,9 +36,19 @@ def test_a_claim_ends_with_its_fact(settle: str) -> None:
             core.store(joining.register)
         case "failed":
             core.hub.failed([joining.register])
-        case "abandon":
-            core.hub.abandon(joining)
     assert core.session("alice").instance is core.hub.instance("alice")
+
+
+def test_of_two_hellos_at_once_the_second_to_open_is_refused() -> None:
+    core = Core()
+    first = core.hub.join(frames.Hello(name="alice"), core.now)
+    assert first.register is not None
+    core.store(first.register)
+    second = core.hub.join(frames.Hello(name="alice"), core.now)
+    core.hub.open(second, core.now, lambda: None)
+    with pytest.raises(NameTaken):
+        core.hub.open(first, core.now, lambda: None)
+    assert len(core.hub.sessions) == 1
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
 from queue import Queue
 from typing import Any
 
@@ -91,6 +93,15 @@ class App:
                     await send({"type": "websocket.send", "text": "x" * 65536})
             except OSError:
                 self.saw.put("gone")
+                return
+        if scope["path"] == "/stuck":
+            try:
+                while True:
+                    async with asyncio.timeout(SOON):
+                        await send({"type": "websocket.send", "text": "x" * 65536})
+            except TimeoutError:
+                await send({"type": "websocket.close", "code": 4012, "reason": "took nothing"})
+                self.saw.put("closed")
                 return
         if scope["path"] == "/part":
             await send({"type": "websocket.send", "text": "x" * 30_000})
@@ -460,6 +471,36 @@ async def test_a_peer_that_reads_nothing_is_cut_off(loop_name: str) -> None:
             await hub.empty()
 
 
+async def test_the_last_word_to_a_peer_that_takes_nothing_waits_for_nothing(loop_name: str) -> None:
+    """It is told as soon as it reads again; and if it never does, neither end is left with what it did not take."""
+    with serving(loop_name, linger_seconds=2.0, stalled_seconds=LONG, more={"ws_ping_interval": None}) as hub:
+        async with hub.talk(limit=2**26) as (reader, writer):
+            writer.write(UPGRADE % (b"/stuck", b""))
+            await reader.readuntil(b"\r\n\r\n")
+            writer.transport.pause_reading()
+            await hub.saw()
+            assert await hub.saw() == "closed"
+            writer.transport.resume_reading()
+            async with asyncio.timeout(5):
+                await reader.readuntil(b"\x88\x0e\x0f\xactook nothing")
+        async with hub.talk(limit=1024) as (reader, writer):
+            port = writer.get_extra_info("sockname")[1]
+            writer.write(UPGRADE % (b"/stuck", b""))
+            await reader.readuntil(b"\r\n\r\n")
+            await hub.saw()
+            assert await hub.saw() == "closed"
+            await hub.empty()
+            assert hub.config.counts["closed_unread"] == 2
+            if sys.platform == "linux":
+                lines = Path("/proc/net/tcp").read_text().splitlines()
+                assert not [line for line in lines if _between(line, hub.port, port)]
+
+
+def _between(line: str, near: int, far: int) -> bool:
+    """Whether a line of /proc/net/tcp is about the hub's end of this connection."""
+    return f":{near:04X}" in line.split()[1] and f":{far:04X}" in line.split()[2]
+
+
 async def test_a_hub_that_does_not_read_does_not_take_its_peer_for_dead(loop_name: str) -> None:
     with serving(loop_name, more={"ws_ping_interval": 0.05, "ws_ping_timeout": 0.3}) as hub:
         async with connect(f"{hub.url}/late", ping_interval=None) as peer:
@@ -595,3 +636,19 @@ async def test_a_server_with_clients_of_all_kinds_still_stops(loop_name: str) ->
                     await peer.recv()
             assert peer.close_code == 1012
             await hub.empty()
+
+
+async def test_a_server_stops_also_while_a_peer_that_said_goodbye_takes_nothing(loop_name: str) -> None:
+    with serving(loop_name, stalled_seconds=LONG, more={"ws_ping_interval": None}) as hub:
+        async with hub.talk(limit=1024) as (reader, writer):
+            writer.write(UPGRADE % (b"/flood", b""))
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"\x88\x82\x00\x00\x00\x00\x03\xe8")  # close, 1000; the answer waits behind the flood
+            async with asyncio.timeout(5):
+                while not any(each.transport.is_closing() for each in hub.server.server_state.connections):
+                    await asyncio.sleep(0.01)
+            hub.server.should_exit = True
+            async with asyncio.timeout(5):
+                while hub.server.servers[0].is_serving():
+                    await asyncio.sleep(0.01)
+        await hub.empty()

@@ -230,3 +230,32 @@ def test_a_topic_has_a_step_for_each_who_hears_it() -> None:
     core.read(everybody[0])
     steps = core.hub.ladder(said, {}, core.now)
     assert [(each.name, each.state) for each in steps] == [("alice", "read"), ("carol", "accepted")]
+
+
+def test_what_expired_before_it_reached_anybody_stays_expired_when_the_cursor_passes_it() -> None:
+    core = Core()
+    core.session("alice", credit=0)
+    core.session("bob")
+    stale = core.say(core.hub.instance("bob"), "alice", "stale", ttl=60)
+    core.now += 61
+    fresh = core.say(core.hub.instance("bob"), "alice", "fresh")
+    told = core.hub.due(core.now)
+    assert [(each.topic, each.reply_to, each.data["offset"]) for each in told] == [
+        ("$message.expired", stale.id, stale.offset)
+    ]
+    core.store(*told)
+    alice = core.hub.instance("alice")
+    core.hub.read(alice, fresh.offset)
+    assert [step.state for step in core.hub.ladder(stale, {}, core.now, {alice.origin})] == ["expired"]
+    assert core.hub.due(core.now) == [], "it is told once"
+
+
+def test_what_reached_the_client_in_time_is_not_told_as_expired() -> None:
+    core = Core()
+    session = core.session("alice")
+    core.session("bob")
+    message = core.say(core.hub.instance("bob"), "alice", "in time", ttl=60)
+    core.hub.take(session, core.now)
+    core.hub.received(session, message.offset, None)
+    core.now += 61
+    assert core.hub.due(core.now) == []

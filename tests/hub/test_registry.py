@@ -189,7 +189,7 @@ def test_spans_are_what_is_heard_and_nothing_else(
     made, it = alice()
     it.subscriptions = subscribed
     made.topics.clear()
-    for topic, head in heads.items():
+    for topic, head in sorted(heads.items(), key=lambda each: each[1]):
         made.apply(message(head, topic))
     for topic, head in heads.items():
         if is_open(topic):

@@ -423,3 +423,17 @@ def test_a_browser_may_only_look(keyring: Keyring) -> None:
     assert not keyring.holds(browser, NOW + 10)
     keyring.rotate(owner(keyring))
     assert not keyring.holds(browser, NOW)
+
+
+def test_a_token_file_that_was_away_and_is_back_is_a_problem_no_more(
+    keyring: Keyring, token_file: Path, clock: Clock
+) -> None:
+    secret, away = secret_of(token_file), token_file.with_name("away")
+    token_file.rename(away)
+    clock.now += 1
+    keyring.check(secret, NOW)
+    assert keyring.owner.problem is not None
+    away.rename(token_file)
+    clock.now += 1
+    keyring.check(secret, NOW)
+    assert keyring.owner.problem is None

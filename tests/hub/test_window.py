@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hub.log import Span
 from hub.message import Message
 from hub.window import MAX_KEPT, MAX_KEPT_SIZE, MAX_RUN, MAX_RUN_SIZE, Run, Window, bounded
-from tests.hub.core import message
+from tests.hub.core import NOW, message
 
 
 def window(*topics: str, head: int = 0, most: int = 1000, size: int = 10**6) -> Window:
@@ -179,3 +180,31 @@ def test_the_window_is_the_end_of_a_list(batches: list[list[tuple[str, int]]], m
         for topic in ("a", "c"):
             between = [each for each in kept if each.topic == topic and 3 < each.offset <= 20]
             assert made.lane(topic, 3, 20) == between
+
+
+@given(
+    said=st.lists(
+        st.tuples(st.sampled_from(["all", "build", "inbox.alice"]), st.sampled_from([1, 2]), st.booleans()), max_size=30
+    ),
+    after=st.integers(0, 30),
+    upto=st.integers(0, 30),
+)
+def test_counting_is_looking_at_each(said: list[tuple[str, int, bool]], after: int, upto: int) -> None:
+    window = Window(0, max_messages=20, max_size=10**9)
+    kept = [
+        message(offset, topic, origin=origin, expires_at=NOW if expires else None, at=float(offset))
+        for offset, (topic, origin, expires) in enumerate(said, 1)
+    ]
+    for each in kept:
+        window.extend([each])
+    for topic in ("all", "build", "inbox.alice", "chat"):
+        wanted = [
+            each
+            for each in kept[-20:]
+            if each.topic == topic
+            and after < each.offset <= upto
+            and not each.expired(NOW)
+            and (each.origin != 1 or topic.startswith("inbox."))
+        ]
+        oldest = wanted[0].at if wanted else None
+        assert window.count(Span(topic, after, upto), 1, NOW) == (len(wanted), oldest)

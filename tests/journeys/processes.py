@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -42,12 +42,12 @@ def run(home: Path, *arguments: str, code: int | None = 0) -> subprocess.Complet
 class HubProcess:
     """`hubbub serve` as a child."""
 
-    def __init__(self, home: Path, **settings: str) -> None:
+    def __init__(self, home: Path, command: Sequence[str] = HUBBUB, **settings: str) -> None:
         self.home = home
         self._note = home / "hub.json"
         before = self._note.stat().st_mtime_ns if self._note.exists() else None
         self.process = subprocess.Popen(
-            [*HUBBUB, "serve"],
+            [*command, "serve"],
             env=environment(home, **settings),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -84,8 +84,8 @@ class HubProcess:
 
 
 @contextmanager
-def hub_process(home: Path, **settings: str) -> Iterator[HubProcess]:
-    hub = HubProcess(home, **settings)
+def hub_process(home: Path, command: Sequence[str] = HUBBUB, **settings: str) -> Iterator[HubProcess]:
+    hub = HubProcess(home, command, **settings)
     try:
         yield hub
     finally:
@@ -101,13 +101,13 @@ class Agent:
         self._number = 0
 
     @classmethod
-    async def start(cls, home: Path, name: str, **more: Any) -> Agent:
+    async def start(cls, home: Path, name: str, settings: Mapping[str, str] | None = None, **more: Any) -> Agent:
         process = await asyncio.create_subprocess_exec(
             *HUBBUB,
             "mcp",
             "--name",
             name,
-            env=environment(home),
+            env=environment(home, **(settings or {})),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

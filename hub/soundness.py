@@ -1,0 +1,189 @@
+"""What can be wrong with the database file, looked for before the hub goes on with it.
+
+SQLite notices by itself only what makes its structure impossible, and only when it comes upon it. So all pages are
+gone through, each message is held against its checksum, and the other tables against what must be true of them: a page
+that was written to another's place is a sound page, and a flipped bit in a number makes another number.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from hub import schema
+from hub.database import Synchronous, error_name, is_damage
+from hub.tables import COLUMNS, checksum
+from hub.wal import damage
+
+SMALL = 64 * 2**20  # bytes: such files are always gone through
+CHECK_SECONDS = 10.0
+_WITH_CHECKSUMS = 2  # the version of the schema from which on each message has one
+
+# What there must be none of. `head` is the highest offset ever given.
+_NONSENSE = {
+    "a message past the head": "SELECT 1 FROM messages, head WHERE offset > head OR offset < 1",
+    "a trimmed topic": """
+        SELECT 1 FROM trimmed, head
+         WHERE upto > head OR upto < 1 OR topic = '' OR topic <> lower(topic) OR topic GLOB '*[^-a-z0-9_.$]*'
+            OR upto >= (SELECT min(offset) FROM messages m WHERE m.topic = trimmed.topic)
+        """,
+    "an instance": """
+        SELECT 1 FROM instances i, head
+         WHERE origin > head OR origin < 1 OR read > received OR received > head OR read < 0
+            OR last_seen < registered_at
+            OR NOT EXISTS (SELECT 1 FROM holdings h WHERE h.origin = i.origin AND h.name = i.name)
+        """,
+    "a name": """
+        SELECT 1 FROM holdings h, head
+         WHERE key <> lower(name) OR name GLOB '*[^-A-Za-z0-9_]*' OR since < 0 OR since > head OR until > head
+            OR until < since OR NOT EXISTS (SELECT 1 FROM instances i WHERE i.origin = h.origin)
+        """,
+    "a subscription": """
+        SELECT 1 FROM subscriptions s, head
+         WHERE since > head OR since < 0 OR pattern = '' OR pattern GLOB '*[^-a-z0-9_.*>]*'
+            OR NOT EXISTS (SELECT 1 FROM instances i WHERE i.origin = s.origin)
+        """,
+    "a token": "SELECT 1 FROM tokens WHERE id = '' OR hash = '' OR expires_at < created_at",
+    "the epoch": "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM meta WHERE key = 'epoch' AND value <> '')",
+}
+_HEAD = "WITH head (head) AS (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'messages')"
+
+log = logging.getLogger(__name__)
+
+
+class Damaged(Exception):
+    """The file at the path is not a database that the hub can go on with."""
+
+
+def fault(path: Path, synchronous: Synchronous) -> str | None:
+    """What is wrong with the file; None if nothing is, or if there is none. Raises sqlite3.Error if it is only busy.
+
+    Its contents are gone through after a hub that did not end properly, which leaves a `-wal` behind, and where the
+    file is SMALL; that is given up after CHECK_SECONDS, which is logged.
+    """
+    wal = beside(path, "-wal")
+    left_behind = wal.exists() and wal.stat().st_size > 0
+    if not path.exists() or path.stat().st_size == 0:
+        return "its journal is there, but the database is gone" if left_behind else None
+    if left_behind and (why := damage(wal, beside(path, "-shm"), in_order=synchronous == "full")):
+        return why
+    try:
+        # What an interrupted transaction has changed without a WAL is undone by whoever may write, or not at all.
+        with closing(connect(path, "mode=rw" if beside(path, "-journal").exists() else "mode=ro")) as db:
+            if db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0 and schema.version_of(db) == 0:
+                return None
+            if db.execute("PRAGMA application_id").fetchone()[0] != schema.APPLICATION_ID:
+                return "it is a database of another program"
+            _check_version(db)
+            if schema.version_of(db) <= schema.VERSION:
+                _check_tables(db)
+                if left_behind or path.stat().st_size <= SMALL:
+                    _check_pages(db, path)
+    except Damaged as why:
+        return str(why)
+    except UnicodeError:  # from what SQLite quotes in a complaint
+        return "its schema is not text"
+    except sqlite3.DatabaseError as why:
+        if not is_damage(why):
+            raise
+        return str(why)
+    return None
+
+
+def beside(path: Path, side: str) -> Path:
+    """The file that SQLite keeps beside a database: "-wal", "-shm" or "-journal"."""
+    return path.with_name(path.name + side)
+
+
+def connect(path: Path, mode: str) -> sqlite3.Connection:
+    """A connection to a file that may be damaged; text that is none is read as far as it goes."""
+    db = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, isolation_level=None, timeout=5)
+    db.text_factory = lambda text: text.decode("utf-8", "replace")
+    return db
+
+
+def _check_version(db: sqlite3.Connection) -> None:
+    """Raise Damaged if the version in the file's head is not the one that its own record of migrations ends with."""
+    try:
+        last = db.execute("SELECT max(version) FROM migrations").fetchone()[0]
+    except sqlite3.OperationalError as why:
+        if error_name(why) != "SQLITE_ERROR":
+            raise
+        raise Damaged("migrations is missing") from why
+    if last != schema.version_of(db):
+        raise Damaged(f"its version is {schema.version_of(db)} in its head, and {last} in its tables")
+
+
+def check_whole(db: sqlite3.Connection) -> None:
+    """Raise Damaged unless a file of ours is sound in its head, its tables, all its pages, and every message."""
+    if db.execute("PRAGMA application_id").fetchone()[0] != schema.APPLICATION_ID:
+        raise Damaged("it is a database of another program")
+    _check_version(db)
+    _check_tables(db)
+    _check_contents(db)
+
+
+def _check_tables(db: sqlite3.Connection) -> None:
+    """Raise Damaged if a table, index, view or column of the file's version is missing."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as sound:
+        schema.migrate(sound, migrations=schema.MIGRATIONS[: schema.version_of(db)])
+        ours = _parts(sound)
+    missing = ours - _parts(db, {part[0] for part in ours})
+    if missing:
+        raise Damaged(f"{', '.join(sorted(map('.'.join, missing)))} is missing")
+
+
+def _parts(db: sqlite3.Connection, among: set[str] | None = None) -> set[tuple[str, ...]]:
+    """Every table, index and view, and every column of the first and the last, by name."""
+    found: set[tuple[str, ...]] = set()
+    for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE name NOT GLOB 'sqlite_*'").fetchall():
+        if among is None or name in among:
+            found.add((name,))
+            try:
+                found |= {(name, column[1]) for column in db.execute(f'PRAGMA table_info("{name}")')}
+            except sqlite3.OperationalError as why:
+                if error_name(why) != "SQLITE_ERROR":  # which is a view over a table that is missing
+                    raise
+    return found
+
+
+def _check_pages(db: sqlite3.Connection, path: Path) -> None:
+    until = time.monotonic() + CHECK_SECONDS
+    db.set_progress_handler(lambda: time.monotonic() > until, 10_000)
+    try:
+        _check_contents(db)
+    except sqlite3.OperationalError as why:
+        if error_name(why) != "SQLITE_INTERRUPT":
+            raise
+        log.warning("The check of %s was given up after %g s; it was sound as far as that went.", path, CHECK_SECONDS)
+    finally:
+        db.set_progress_handler(None, 0)
+
+
+def _check_contents(db: sqlite3.Connection) -> None:
+    found = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
+    if found != "ok":
+        raise Damaged(" ".join(found.split()))
+    if schema.version_of(db) >= _WITH_CHECKSUMS:
+        _check_rows(db)
+    for what, sql in _NONSENSE.items():
+        if db.execute(f"{_HEAD} {sql} LIMIT 1").fetchone():
+            raise Damaged(f"{what} in it makes no sense")
+
+
+def _check_rows(db: sqlite3.Connection) -> None:
+    for *row, crc in db.execute(f"SELECT {COLUMNS}, crc FROM messages NOT INDEXED"):  # noqa: S608
+        if not is_sound(tuple(row), crc):
+            raise Damaged(f"message {row[0]} is not what was stored")
+
+
+def is_sound(row: tuple[Any, ...], crc: int | None) -> bool:
+    """Whether a row of COLUMNS is what was stored, as far as its checksum tells."""
+    try:
+        return crc is None or crc == checksum(row)
+    except (UnicodeError, TypeError):
+        return False
