@@ -21,6 +21,7 @@ test: .venv/ready-to-test  ## every test but the long ones, with a real browser
 
 soak: .venv/ready-to-test  ## the long ones: storms, kills, restarts, many rounds of each
 	@$(RUN) pytest -m soak
+	@$(RUN) pytest -o addopts="--import-mode=importlib -ra -s" tests/soak
 
 check: .venv/ready-to-test  ## style, types, layers, docs, vendored files
 	@$(RUN) ruff check .

@@ -229,9 +229,14 @@ async def _backlog(node: Node, instance: Instance, span: Span) -> int:
 
 async def totals(node: Node) -> dict[str, Any]:
     """The hub in a few numbers."""
-    hub, now = node.hub, node.now()
-    everybody = list(hub.registry.instances.values())  # more may register while the log is asked
+    now = node.now()
+    everybody = list(node.hub.registry.instances.values())  # more may register while the log is asked
     counts = [await _unread_count(node, instance, now) for instance in everybody]
+    return _totals(node, sum(count for count, _ in counts))
+
+
+def _totals(node: Node, unread: int) -> dict[str, Any]:
+    hub = node.hub
     return {
         "version": node.version,
         "epoch": hub.epoch,
@@ -239,7 +244,7 @@ async def totals(node: Node) -> dict[str, Any]:
         "floor": hub.floor,
         "instances": len(hub.registry.instances),
         "online": sum(1 for each in hub.registry.instances.values() if hub.sessions_of(each)),
-        "unread": sum(count for count, _ in counts),
+        "unread": unread,
         "started_at": frames.moment(node.started_at),
         "problems": node.problems(),
     }
@@ -249,10 +254,11 @@ async def snapshot(node: Node, messages: int = RECENT) -> dict[str, Any]:
     """What the dashboard's first page shows, with so many of the newest messages; `$cursors` are left out of them."""
     newest = [each for each in node.hub.window.newest(10 * RECENT) if each.topic != "$cursors"]
     recent = newest[-messages:] if messages else []
+    everybody = await instances(node)
     return {
         "at": frames.moment(node.now()),
-        "hub": await totals(node),
-        "instances": await instances(node),
+        "hub": _totals(node, sum(row["unread"] for row in everybody)),
+        "instances": everybody,
         "topics": await topics(node),
         "recent": [wire.raw(each) for each in recent],
     }

@@ -214,6 +214,8 @@ class Node:
     async def open(self, hello: frames.Hello, listener: Listener) -> tuple[Session, frames.Welcome]:
         """A session for a hello. Raises what `Hub.join` does, ShuttingDown or StorageFailed."""
         self._accept()
+        if hello.name is not None:
+            await self._others_settled(name_key(hello.name))
         joining = self.hub.join(hello, self.now())
         if joining.register is not None:
             await self._settle(joining.key, joining.register)
@@ -243,8 +245,7 @@ class Node:
     async def register(self, name: str) -> Instance:
         """The instance of that name, made now if there is none. Raises BadName, TooMany or StorageFailed."""
         key = name_key(name)
-        while (under_way := self._registering.get(key)) is not None:
-            await under_way.wait()
+        await self._others_settled(key)
         found = self.hub.registry.find(key)
         if found is None:
             self._accept()
@@ -252,6 +253,11 @@ class Node:
             if draft is not None:
                 await self._settle(key, draft)
         return self.hub.instance(name)
+
+    async def _others_settled(self, key: str) -> None:
+        """Return when nobody else is about to hold the name: whether it is taken is known then."""
+        while (under_way := self._registering.get(key)) is not None:
+            await under_way.wait()
 
     async def _settle(self, key: str | None, draft: Draft) -> None:
         """Commit what claims a name, and let others wait for it who want the same."""

@@ -30,7 +30,7 @@ from hub import database, schema
 from hub.database import FAILURES, Synchronous, storage_failed
 from hub.disk import sync_names, sync_names_above, write_again
 from hub.errors import HubbubError
-from hub.soundness import beside, connect, fault, is_sound
+from hub.soundness import HEAD, NONSENSE, beside, connect, fault, is_sound
 from hub.tables import COLUMNS, INSERT, checksum, folding, message_of
 from hub.wal import damage
 
@@ -207,8 +207,27 @@ def _recover(damaged: Path, fresh: Path, opened: Opened) -> None:
                 _keep_head(into, _head(out))
         if views and not into.execute("SELECT 1 FROM instances").fetchone():
             _fold_again(into)
+        _remove_nonsense(into)
         into.execute("COMMIT")
-    opened.lost = 0 if whole and len(views) == 1 else None
+        opened.lost = 0 if whole and len(views) == 1 and _is_gapless(into) else None
+
+
+def _remove_nonsense(into: sqlite3.Connection) -> None:
+    """What was read as a row and cannot be one goes, so that the next start finds nothing wrong."""
+    removed = 1
+    while removed:  # what referred to it may go with it
+        removed = 0
+        for table, nonsense in NONSENSE.items():
+            sql = f"DELETE FROM {table} WHERE EXISTS (SELECT 1 FROM {HEAD} WHERE {nonsense})"  # noqa: S608
+            removed += into.execute(sql).rowcount
+
+
+def _is_gapless(into: sqlite3.Connection) -> bool:
+    """Whether every message from the first kept to the head is there; what retention took from between is not told."""
+    sql = f"SELECT count(*), min(offset), max(offset), head.head FROM messages, {HEAD}"  # noqa: S608
+    count, first, last, head = into.execute(sql).fetchone()
+    trimmed = into.execute("SELECT coalesce(max(upto), 0) FROM trimmed").fetchone()[0]
+    return bool(count == head - trimmed) and (count == 0 or (first == trimmed + 1 and last == head))
 
 
 def _views(path: Path) -> Iterator[sqlite3.Connection]:
@@ -273,11 +292,17 @@ def _copy_table(out: sqlite3.Connection, into: sqlite3.Connection, table: str) -
 
 
 def _head(out: sqlite3.Connection) -> int:
-    """The highest offset there ever was, as far as that can be read."""
-    try:
-        return int(out.execute("SELECT max(seq) FROM sqlite_sequence WHERE name = 'messages'").fetchone()[0] or 0)
-    except (sqlite3.DatabaseError, TypeError, ValueError):
-        return 0
+    """The highest offset there ever was, as far as that can be read: it is named in more than one place."""
+    head = 0
+    for told in (
+        "SELECT max(seq) FROM sqlite_sequence WHERE name = 'messages'",
+        "SELECT max(offset) FROM messages",
+        "SELECT max(upto) FROM trimmed",
+        "SELECT max(origin) FROM instances",
+    ):
+        with suppress(sqlite3.DatabaseError, TypeError, ValueError):
+            head = max(head, int(out.execute(told).fetchone()[0] or 0))
+    return head
 
 
 def _keep_head(into: sqlite3.Connection, head: int) -> None:
@@ -304,7 +329,7 @@ class _Rows:
         self._db = db
         try:
             db.execute("SELECT crc FROM messages LIMIT 0")
-            self._crc = "crc"
+            self._crc = "coalesce(crc, -1)"  # one that is missing is wrong
         except sqlite3.DatabaseError:
             self._crc = "NULL"
         self.whole = True

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from hub.errors import NewerDatabase
+from hub.tables import COLUMNS, checksum
 
 APPLICATION_ID = 0x48756262  # "Hubb" in ASCII: what `file` and others tell a SQLite database's owner by
 
@@ -171,8 +172,10 @@ _VIEWS = (
     """,  # noqa: S608
 )
 
-# NULL for what was stored before there was one.
-_CHECKSUM = ("ALTER TABLE messages ADD COLUMN crc INTEGER",)
+_CHECKSUM = (
+    "ALTER TABLE messages ADD COLUMN crc INTEGER NOT NULL DEFAULT 0",
+    f"UPDATE messages SET crc = message_checksum({COLUMNS})",  # noqa: S608
+)
 
 # How much each topic has had, every so many offsets: hub/tally.py makes them behind the head.
 _TALLIES = (
@@ -228,6 +231,7 @@ def migrate(
             "a newer Hubbub has used it.",
             "Start the newer version again (`hubbub --version` tells which one this is), or give another --data-dir.",
         )
+    db.create_function("message_checksum", -1, lambda *row: checksum(row), deterministic=True)
     taken: list[str] = []
     for version, migration in enumerate(migrations[have:], start=have + 1):
         db.execute("BEGIN IMMEDIATE")

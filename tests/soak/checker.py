@@ -1,0 +1,337 @@
+"""The judge: it is told what was said and what was heard, and says what must not have happened.
+
+After the set and total-queue workloads of Jepsen (https://github.com/jepsen-io/jepsen, jepsen/checker.clj): every
+message carries a tag of its own, every event of interest is told here, and at the end `verdict()` holds them against
+the invariants of the log. Pure: no clock, no socket; what it is told in which order is the caller's affair, except
+that events of one session come in that session's order.
+
+Who is who: a *sender* and a *reader* are instances; a *session* is one unbroken or resumed sequence of deliveries to
+a reader. A connection that comes back with `resume` goes on in its session; one that does not begins a new one.
+
+A double is *marked* when it is delivered to a new session, and its read had not been confirmed when that began. That
+is what the hub promises: at least once for a model that died, exactly once for whoever confirms.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from hub.topic import INBOX, address, inbox, matches
+
+
+@dataclass(slots=True)
+class _Said:
+    by: str
+    topic: str
+    may_expire: bool
+    offsets: set[int] = field(default_factory=set)  # at which it was confirmed
+    refused: bool = False
+
+
+@dataclass(slots=True)
+class _Session:
+    reader: str | None  # None: an observer, who hears everything
+    after: int
+    read_before: int  # what the reader had confirmed as read when this began
+    deliveries: list[tuple[int, str]] = field(default_factory=list)
+    gaps: list[tuple[int, int]] = field(default_factory=list)
+    upto: int = 0  # it has been given all up to here
+
+
+class Invariant(NamedTuple):
+    """`says` is the rule; `name` what its breach is called in a verdict."""
+
+    name: str
+    says: str
+
+
+INVARIANTS = (
+    Invariant("lost", "what was confirmed is on the log, until retention removes it"),
+    Invariant(
+        "falsely confirmed", "a confirmation names the offset at which the log has it; a refusal, that it has not"
+    ),
+    Invariant("stored twice", "an id is on the log once, however often it is sent again, for as long as it is kept"),
+    Invariant("renumbered", "an offset is one message's for ever, and is never given again"),
+    Invariant("conjured", "only what is on the log is delivered, at its offset, and to those alone whom it is for"),
+    Invariant("doubled", "a message comes once a session, and no more once its read was confirmed"),
+    Invariant("out of order", "a session's messages come in the log's order"),
+    Invariant("unannounced gaps", "what is passed over was for somebody else, had expired, or is said to be gone"),
+    Invariant("needless gaps", "a gap is told only where retention removed something"),
+)
+SHOWN = 5  # findings of a kind that a verdict spells out
+
+
+class Verdict(NamedTuple):
+    """How much of everything there was, and what each invariant's breaches are."""
+
+    counts: Counter[str]
+    broken: dict[str, list[str]]
+
+    @property
+    def good(self) -> bool:
+        return not any(self.broken.values())
+
+    def __str__(self) -> str:
+        """One line, for a report."""
+        was = [
+            f"{self.counts[each]:,} {each}"
+            for each in COUNTED
+            if self.counts[each] or each in ("confirmed", "delivered")
+        ]
+        return ", ".join([*was, *(f"{len(found):,} {name}" for name, found in self.broken.items())])
+
+    def explain(self) -> str:
+        """The line, and what was found."""
+        lines = [str(self)]
+        for name, found in self.broken.items():
+            lines += [f"  {name}: {each}" for each in found[:SHOWN]]
+            if len(found) > SHOWN:
+                lines.append(f"  {name}: and {len(found) - SHOWN} more")
+        return "\n".join(lines)
+
+
+COUNTED = (
+    "sent",
+    "confirmed",
+    "refused",
+    "unknown",
+    "unknown but stored",
+    "delivered",
+    "again, marked",
+    "read",
+    "gaps",
+)
+
+
+class Checker:
+    """Tell it what happens, then ask for the `verdict()`."""
+
+    def __init__(self) -> None:
+        self._said: dict[str, _Said] = {}
+        self._log: dict[int, str] = {}  # offset -> tag; "" is what nobody sent: the hub's own
+        self._readings = 0
+        self._renumbered: list[str] = []
+        self._removed: set[int] = set()
+        self._fleeting: set[int] = set()
+        self._floor = 1
+        self._subscriptions: dict[str, list[tuple[str, int]]] = defaultdict(list)
+        self._sessions: dict[str, _Session] = {}
+        self._read: dict[str, int] = defaultdict(int)  # confirmed
+        self._read_asked: dict[str, int] = defaultdict(int)
+        self._reads = 0
+
+    # What was said
+
+    def sent(self, tag: str, by: str, to: str, *, may_expire: bool = False) -> None:
+        """A message goes out. Until it is confirmed or refused, nobody knows whether it is on the log."""
+        assert tag not in self._said, f"{tag} is not a tag of its own"
+        self._said[tag] = _Said(by, address(to).topic, may_expire)
+
+    def confirmed(self, tag: str, offset: int) -> None:
+        """The hub says it is on the log there. May be told again for a retry."""
+        self._said[tag].offsets.add(offset)
+
+    def refused(self, tag: str) -> None:
+        """The hub says that it is not stored, for good. Not for errors that leave it open."""
+        self._said[tag].refused = True
+
+    # What was heard
+
+    def hears(self, reader: str, to: str, since: int) -> None:
+        """A reader is bound to hear a topic or pattern (`#…`) or `all` from after that offset on; its inbox anyway."""
+        pattern = "all" if to == "all" else to.removeprefix("#").lower()
+        self._subscriptions[reader].append((pattern, since))
+
+    def begun(self, session: str, reader: str | None, after: int) -> None:
+        """A session that did not resume: it is to be given what lies past `after`. Without `reader` it observes."""
+        assert session not in self._sessions
+        read = self._read[reader] if reader is not None else 0
+        self._sessions[session] = _Session(reader, after, read, upto=after)
+
+    def delivered(self, session: str, tag: str, offset: int) -> None:
+        """`tag` is "" for what the hub tells itself."""
+        heard = self._sessions[session]
+        heard.deliveries.append((offset, tag))
+        heard.upto = max(heard.upto, offset)
+
+    def gap(self, session: str, first: int, last: int) -> None:
+        """The session was told that messages between these offsets, both included, are no longer kept."""
+        heard = self._sessions[session]
+        heard.gaps.append((first, last))
+        heard.upto = max(heard.upto, last)
+
+    def caught_up(self, session: str, offset: int) -> None:
+        """The session was given time and room enough to have everything up to there."""
+        heard = self._sessions[session]
+        heard.upto = max(heard.upto, offset)
+
+    def read_asked(self, reader: str, offset: int) -> None:
+        """The reader says that it has read up to there; it may take effect or not."""
+        self._read_asked[reader] = max(self._read_asked[reader], offset)
+        self._reads += 1
+
+    def read(self, reader: str, offset: int) -> None:
+        """The hub has confirmed that."""
+        self.read_asked(reader, offset)
+        self._read[reader] = max(self._read[reader], offset)
+
+    def read_by(self, reader: str) -> int:
+        """How far a reader's reading was confirmed."""
+        return self._read[reader]
+
+    # What is on the log
+
+    def reading(self, rows: Iterable[tuple[int, str]], floor: int = 1) -> None:
+        """A complete reading of the log as it is now: (offset, tag), "" for the hub's own; nothing kept before `floor`.
+
+        May be told again and again, after each restart for instance.
+        """
+        self._readings += 1
+        self._floor = max(self._floor, floor)
+        now = dict(rows)
+        for offset, tag in now.items():
+            before = self._log.setdefault(offset, tag)
+            if before != tag:
+                self._renumbered.append(f"offset {offset} was {before or 'a fact'}, and is {tag or 'a fact'}")
+        for offset in self._log:
+            if offset not in now and not self._gone(offset) and self._log[offset]:
+                self._renumbered.append(f"offset {offset} was {self._log[offset]}, and is nothing")
+
+    def removed(self, offsets: Iterable[int]) -> None:
+        """Retention has removed these from the middle of the log."""
+        self._removed.update(offsets)
+
+    def fleeting(self, offsets: Iterable[int]) -> None:
+        """These are kept for a short while only, and nobody is told when they are gone: notes of cursors."""
+        self._fleeting.update(offsets)
+
+    # The verdict
+
+    def verdict(self) -> Verdict:
+        """Hold everything against the invariants."""
+        where: dict[str, list[int]] = defaultdict(list)
+        for offset, tag in sorted(self._log.items()):
+            if tag:
+                where[tag].append(offset)
+        broken = {each.name: list[str]() for each in INVARIANTS}
+        broken["lost"] += self._lost(where)
+        broken["falsely confirmed"] += self._falsely_confirmed(where)
+        broken["stored twice"] += [
+            f"{tag} at {offsets}" for tag, offsets in where.items() if not all(map(self._gone, offsets[:-1]))
+        ]
+        broken["renumbered"] += self._renumbered
+        known = sorted(self._known().items())
+        for name, session in self._sessions.items():
+            for kind, found in self._heard(session, known):
+                broken[kind].append(f"{name}: {found}")
+        return Verdict(self._counts(where), broken)
+
+    def _gone(self, offset: int) -> bool:
+        """Whether retention has removed it: then its id is forgotten, too."""
+        return offset < self._floor or offset in self._removed
+
+    def _known(self) -> dict[int, str]:
+        """The log as far as anybody knows: as it was read, and as it was confirmed."""
+        confirmed = {offset: tag for tag, said in self._said.items() for offset in said.offsets}
+        return confirmed | self._log
+
+    def _counts(self, where: dict[str, list[int]]) -> Counter[str]:
+        unknown = [tag for tag, said in self._said.items() if not said.offsets and not said.refused]
+        deliveries = [
+            (each.reader, tag) for each in self._sessions.values() for _, tag in each.deliveries if each.reader
+        ]
+        return Counter(
+            {
+                "sent": len(self._said),
+                "confirmed": sum(1 for said in self._said.values() if said.offsets),
+                "refused": sum(1 for said in self._said.values() if said.refused and not said.offsets),
+                "unknown": len(unknown),
+                "unknown but stored": sum(1 for tag in unknown if tag in where),
+                "delivered": len(deliveries),
+                "again, marked": len(deliveries) - len(set(deliveries)),
+                "read": self._reads,
+                "gaps": sum(len(each.gaps) for each in self._sessions.values()),
+            }
+        )
+
+    def _lost(self, where: dict[str, list[int]]) -> Iterator[str]:
+        if not self._readings:
+            return
+        for tag, said in self._said.items():
+            kept = [offset for offset in said.offsets if not self._gone(offset)]
+            if kept and tag not in where:
+                yield f"{tag}, confirmed at {min(kept)}"
+
+    def _falsely_confirmed(self, where: dict[str, list[int]]) -> Iterator[str]:
+        for tag, said in self._said.items():
+            if not all(map(self._gone, sorted(said.offsets)[:-1])):
+                yield f"{tag} at {sorted(said.offsets)}"
+            if said.offsets and tag in where and not said.offsets & set(where[tag]):
+                yield f"{tag} at {min(said.offsets)}, and is at {where[tag][0]}"
+            if said.refused and not said.offsets and tag in where and not self._gone(where[tag][0]):
+                yield f"{tag} was refused, and is at {where[tag][0]}"
+
+    def _heard(self, session: _Session, known: list[tuple[int, str]]) -> Iterator[tuple[str, str]]:
+        log = dict(known)
+        given: set[int] = set()
+        last = session.after
+        for offset, tag in session.deliveries:
+            said = self._said.get(tag)
+            if tag and said is None:
+                yield "conjured", f"{tag} at {offset}, which nobody sent"
+            elif log.get(offset, tag if not self._readings else None) != tag:
+                yield (
+                    "conjured",
+                    f"{tag or 'a fact'} at {offset}, where the log has {log.get(offset) or 'nothing of it'}",
+                )
+            elif session.reader is not None and not self._is_for(session.reader, said, offset, bound=False):
+                yield "conjured", f"{tag} at {offset}, which is not for {session.reader}"
+            if offset in given or offset <= session.after:
+                yield "doubled", f"{tag or 'a fact'} at {offset} in one session"
+            elif offset <= session.read_before:
+                yield "doubled", f"{tag} at {offset}, whose read was confirmed up to {session.read_before}"
+            elif offset < last:
+                yield "out of order", f"{tag or 'a fact'} at {offset} after {last}"
+            given.add(offset)
+            last = max(last, offset)
+        for first, end in session.gaps:
+            if self._readings and not any(map(self._gone, range(first, end + 1))):
+                yield "needless gaps", f"{first} to {end}, all of which is kept"
+        yield from (("unannounced gaps", each) for each in self._missed(session, given, known))
+
+    def _missed(self, session: _Session, given: set[int], known: list[tuple[int, str]]) -> Iterator[str]:
+        read = self._read_asked[session.reader] if session.reader is not None else 0
+        begin = bisect_right(known, session.after, key=lambda row: row[0])
+        for offset, tag in known[begin:]:
+            if offset > session.upto:
+                return
+            said = self._said.get(tag)
+            if offset in given or offset <= read:
+                continue
+            if session.reader is not None and not self._is_for(session.reader, said, offset, bound=True):
+                continue
+            if said is not None and said.may_expire and session.reader is not None:
+                continue
+            if any(first <= offset <= end for first, end in session.gaps):
+                continue
+            if offset in self._fleeting and self._gone(offset):
+                continue
+            yield f"{tag or 'a fact'} at {offset}, before {session.upto}"
+
+    def _is_for(self, reader: str, said: _Said | None, offset: int, *, bound: bool) -> bool:
+        """Whether a reader may be given a message; with `bound`, whether it must be."""
+        if said is None:
+            return False
+        if said.topic.startswith(INBOX):
+            return said.topic == inbox(reader)
+        if said.by == reader:
+            return False
+        return any(
+            (pattern == said.topic if "all" in (pattern, said.topic) else matches(pattern, said.topic))
+            and (since < offset or not bound)
+            for pattern, since in self._subscriptions[reader]
+        )

@@ -1,0 +1,38 @@
+"""One client as programs use it (hub.client), in a process of its own that can be stopped and cut off.
+
+    python -m tests.soak.listener URL TOKEN NAME
+
+Prints one line of JSON for each thing that happens: a state it is in, a numbered message it has, a gap.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+
+from hub import frames
+from hub.client import connect
+from hub.errors import HubbubError
+
+
+def tell(**what: object) -> None:
+    print(json.dumps(what), flush=True)
+
+
+def changed(state: str, why: HubbubError | None) -> None:
+    tell(state=state, why=why.code if why else None)
+
+
+async def listen(url: str, token: str, name: str) -> None:
+    async with connect(url, token, name, on_state=changed) as hub:
+        async for event in hub.events():
+            if isinstance(event, frames.Message):
+                tell(number=int(event.body.split()[0]))
+                await hub.read(event.offset)
+            elif isinstance(event, frames.Gap):
+                tell(gap=[event.from_, event.to])
+
+
+if __name__ == "__main__":
+    asyncio.run(listen(*sys.argv[1:]))

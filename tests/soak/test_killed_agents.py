@@ -1,0 +1,33 @@
+"""An agent killed between push, tool and read loses nothing, and neither does one whose hub is killed with it."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.soak.agents import Killings
+
+
+@pytest.mark.timeout(180)
+async def test_an_agent_killed_between_push_tool_and_read_loses_nothing(tmp_path: Path) -> None:
+    killings = Killings(tmp_path / "home", seed=7, hub_too=True)
+    verdict = await killings.run(rounds=2)
+    assert verdict.good, verdict.explain()
+    assert killings.never_had == 0
+    assert (killings.kills, killings.hub_kills > 0) == (2, True)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("hub_too", [False, True], ids=["the agent", "the agent and the hub"])
+async def test_two_hundred_killed_agents_lose_nothing(tmp_path: Path, hub_too: bool) -> None:
+    seed = random.randrange(2**32)
+    print(f"\nkilled agents, seed {seed}: ", end="")
+    killings = Killings(tmp_path / "home", seed, hub_too=hub_too)
+    verdict = await killings.run(rounds=200)
+    print(f"{killings.kills} kills of the agent, {killings.hub_kills} of the hub: ", end="")
+    print(f"{verdict}, {killings.never_had} that no model had")
+    assert verdict.good, verdict.explain()
+    assert killings.never_had == 0

@@ -1,0 +1,30 @@
+"""What was confirmed is there, and reaches everybody once: `kill -9` of the hub at random moments of a storm."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.soak.storm import Storm
+
+
+@pytest.mark.timeout(180)
+async def test_a_killed_hub_has_all_it_confirmed_and_every_client_gets_it(tmp_path: Path) -> None:
+    storm = Storm(tmp_path / "home", seed=1, agents=False)
+    verdict = await storm.rage(rounds=3)
+    assert verdict.good, verdict.explain()
+    assert verdict.counts["confirmed"] > 4
+    assert verdict.counts["delivered"] > verdict.counts["confirmed"] / 2
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+async def test_two_hundred_killed_hubs_lose_nothing_for_any_kind_of_client(tmp_path: Path) -> None:
+    seed = random.randrange(2**32)
+    print(f"\nstorm, seed {seed}: ", end="")
+    storm = Storm(tmp_path / "home", seed, agents=True)
+    verdict = await storm.rage(rounds=200)
+    print(f"{storm.kills} kills of the hub: {verdict}")
+    assert verdict.good, verdict.explain()
