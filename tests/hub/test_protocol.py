@@ -19,7 +19,7 @@ import websockets
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError
 
-from hub.protocol import Bounds, Queue, ServerConfig, WebSocketProtocol
+from hub.protocol import Bounds, ServerConfig, WebSocketProtocol
 
 LOOPS = ["asyncio"]
 try:
