@@ -12,7 +12,7 @@ import itertools
 import json
 import random
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from hub import frames
 from hub.client import Client
 from hub.errors import HubbubError, Unreachable
 from hub.request import Place
-from tests.journeys.processes import BOUND, Agent, HubProcess
+from tests.journeys.processes import BOUND, HUBBUB, Agent, HubProcess
 from tests.soak.checker import Checker, Verdict
 
 IN_FLIGHT = 20
@@ -36,9 +36,9 @@ RETRY = 0.02  # seconds until a client whose hub is gone looks again
 
 
 class Storm:
-    """All clients, for as long as the storm lasts; the hub under them comes and goes."""
+    """All clients, for as long as the storm lasts; the hub under them, which `command` starts, comes and goes."""
 
-    def __init__(self, home: Path, seed: int, *, agents: bool) -> None:
+    def __init__(self, home: Path, seed: int, *, agents: bool, command: Sequence[str] = HUBBUB) -> None:
         self.home = home
         self.chance = random.Random(seed)
         self.checker = Checker()
@@ -47,6 +47,7 @@ class Storm:
         self.confirmed = 0
         self.over = False  # nobody says anything new any more
         self._agents = agents
+        self._command = command
         self._port = str(free_port())
         self._open: dict[str, dict[str, Any]] = {}  # said, and not answered
         self._numbers = itertools.count()
@@ -59,7 +60,7 @@ class Storm:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[HubProcess]:
         """A hub, at the same address as all before it."""
-        self.hub = await asyncio.to_thread(HubProcess, self.home, HUBBUB_PORT=self._port)
+        self.hub = await asyncio.to_thread(HubProcess, self.home, self._command, HUBBUB_PORT=self._port)
         try:
             yield self.hub
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,17 @@ async def test_a_killed_hub_has_all_it_confirmed_and_every_client_gets_it(tmp_pa
     assert verdict.good, verdict.explain()
     assert verdict.counts["confirmed"] > 4
     assert verdict.counts["delivered"] > verdict.counts["confirmed"] / 2
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+async def test_a_hub_that_confirms_before_it_commits_is_found_out(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.soak.frail", "confirms_before_it_commits"]
+    for turn in range(5):
+        verdict = await Storm(tmp_path / str(turn), turn, agents=False, command=command).rage(rounds=5)
+        if verdict.broken["lost"] or verdict.broken["falsely confirmed"]:
+            return
+    raise AssertionError("25 kills, and nothing was lost that had been confirmed")
 
 
 @pytest.mark.soak
