@@ -40,6 +40,13 @@ class _Session:
     deliveries: list[tuple[int, str]] = field(default_factory=list)
     gaps: list[tuple[int, int]] = field(default_factory=list)
     upto: int = 0  # it has been given all up to here
+    excused: list[tuple[int, int]] = field(default_factory=list)  # said to be read before the session came to it
+
+    def comes_to(self, offset: int, read: int) -> None:
+        """It is given nothing more up to `offset`, at a time when its reader is said to have read up to `read`."""
+        if self.upto < (end := min(offset, read)):
+            self.excused.append((self.upto + 1, end))
+        self.upto = max(self.upto, offset)
 
 
 class Invariant(NamedTuple):
@@ -156,21 +163,27 @@ class Checker:
         """`tag` is "" for what the hub tells itself."""
         heard = self._sessions[session]
         heard.deliveries.append((offset, tag))
-        heard.upto = max(heard.upto, offset)
+        heard.comes_to(offset, self._said_read(heard))
 
     def gap(self, session: str, first: int, last: int) -> None:
         """The session was told that messages between these offsets, both included, are no longer kept."""
         heard = self._sessions[session]
         heard.gaps.append((first, last))
-        heard.upto = max(heard.upto, last)
+        heard.comes_to(last, self._said_read(heard))
 
     def caught_up(self, session: str, offset: int) -> None:
         """The session was given time and room enough to have everything up to there."""
         heard = self._sessions[session]
-        heard.upto = max(heard.upto, offset)
+        heard.comes_to(offset, self._said_read(heard))
+
+    def _said_read(self, session: _Session) -> int:
+        return self._read_asked[session.reader] if session.reader is not None else 0
 
     def read_asked(self, reader: str, offset: int) -> None:
-        """The reader says that it has read up to there; it may take effect or not."""
+        """The reader says that it has read up to there; it may take effect or not. To be told before the hub is.
+
+        Its sessions need not be given what they have not come to yet; what they have passed over, they have missed.
+        """
         self._read_asked[reader] = max(self._read_asked[reader], offset)
         self._reads += 1
 
@@ -304,13 +317,12 @@ class Checker:
         yield from (("unannounced gaps", each) for each in self._missed(session, given, known))
 
     def _missed(self, session: _Session, given: set[int], known: list[tuple[int, str]]) -> Iterator[str]:
-        read = self._read_asked[session.reader] if session.reader is not None else 0
         begin = bisect_right(known, session.after, key=lambda row: row[0])
         for offset, tag in known[begin:]:
             if offset > session.upto:
                 return
             said = self._said.get(tag)
-            if offset in given or offset <= read:
+            if offset in given or any(first <= offset <= end for first, end in session.excused):
                 continue
             if session.reader is not None and not self._is_for(session.reader, said, offset, bound=True):
                 continue

@@ -161,6 +161,10 @@ BAD = {
     ),
     "two changed places": ((*KEPT, ALICE, *given("alice/1", 2, 1, 3)), {"out of order": 1}),
     "one was passed over": ((*KEPT, ALICE, *given("alice/1", 1, 3)), {"unannounced gaps": 1}),
+    "one was passed over, and then said to be read with the rest": (
+        (*KEPT, ALICE, *given("alice/1", 1, 3), ("read", "alice", 3)),
+        {"unannounced gaps": 1},
+    ),
     "the last never came": (
         (*KEPT, ALICE, *given("alice/1", 1, 2), ("caught_up", "alice/1", 3)),
         {"unannounced gaps": 1},

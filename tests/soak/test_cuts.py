@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from hub.hub import Hub
 from tests.soak.cuts import Wires
 
 
@@ -15,6 +17,22 @@ async def test_who_is_cut_off_in_the_middle_of_a_frame_resumes_or_is_told_of_a_g
     assert cut.verdict.good, cut.verdict.explain()
     assert cut.resumed > 10
     assert cut.verdict.counts["gaps"] > 0, "nobody missed anything: nothing was shown"
+
+
+async def test_whoever_resumes_one_message_too_late_is_found_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = Hub.open
+
+    def one_too_late(self: Hub, *parts: Any) -> Any:
+        session, welcome, facts = opened(self, *parts)
+        if welcome.resumed and session.position < self.head:
+            session.position += 1
+        return session, welcome, facts
+
+    monkeypatch.setattr(Hub, "open", one_too_late)
+    cut = await Wires(seed=5).run(tmp_path / "home", cuts=30)
+    assert cut.verdict.broken["unannounced gaps"], cut.verdict.explain()
 
 
 @pytest.mark.soak
