@@ -69,9 +69,12 @@ class Listener:
 
 
 @asynccontextmanager
-async def listener(hub: HubProcess, prefix: Sequence[str] = ()) -> AsyncIterator[Listener]:
+async def listener(
+    hub: HubProcess, prefix: Sequence[str] = (), keepalive: float | None = None
+) -> AsyncIterator[Listener]:
+    more = [] if keepalive is None else [str(keepalive)]
     process = await asyncio.create_subprocess_exec(
-        *(*prefix, sys.executable, "-m", "tests.soak.listener", hub.url, hub.token, ALICE),
+        *(*prefix, sys.executable, "-m", "tests.soak.listener", hub.url, hub.token, ALICE, *more),
         env=environment(hub.home),
         stdout=asyncio.subprocess.PIPE,
     )
@@ -279,13 +282,16 @@ def link() -> Iterator[Link]:
         made.remove()
 
 
-async def dropped_link(home: Path, within: float, **settings: str) -> Absence:
-    """The link between a client and the hub drops, without a word to either; later it is mended."""
+async def dropped_link(home: Path, within: float, keepalive: float | None = None, **settings: str) -> Absence:
+    """The link between a client and the hub drops, without a word to either; later it is mended.
+
+    `keepalive` is the client's, in seconds; None is as it comes. It is the hub's that has to find it out `within`.
+    """
     told = Absence("a link dropped")
     with link() as wire:
         hub = HubProcess(home, [*wire.hub, *HUBBUB], HUBBUB_HOST=HUB_ADDRESS, HUBBUB_INSECURE="1", **settings)
         try:
-            async with listener(hub, wire.client) as listening:
+            async with listener(hub, wire.client, keepalive) as listening:
                 sender = Sender(hub, wire.hub)
                 await sender.send()
                 await listening.until("1")

@@ -73,7 +73,7 @@ class Killings:
                 # Connected before anything comes, so that it is pushed.
                 self._take(session, await agent.tool("check"))
             await self._write(hub)
-            if self._hub_too and chance.random() < 0.7:
+            if self._hub_too:
                 killing.append(loop.call_later(chance.uniform(0, 0.03), self._kill_hub, hub))
             moment = chance.choice(["before the tool", "in the tool", "after the tool"])
             if moment != "before the tool":
@@ -88,6 +88,8 @@ class Killings:
             self.kills += 1
             for each in killing:
                 each.cancel()
+            if self._hub_too and not self._hub_killed:
+                self._kill_hub(hub)
 
     def _kill_hub(self, hub: HubProcess) -> None:
         self._hub_killed = True

@@ -16,17 +16,18 @@ async def test_an_agent_killed_between_push_tool_and_read_loses_nothing(tmp_path
     verdict = await killings.run(rounds=2)
     assert verdict.good, verdict.explain()
     assert killings.never_had == 0
-    assert (killings.kills, killings.hub_kills > 0) == (2, True)
+    assert (killings.kills, killings.hub_kills) == (2, 2)
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("hub_too", [False, True], ids=["the agent", "the agent and the hub"])
-async def test_two_hundred_killed_agents_lose_nothing(tmp_path: Path, hub_too: bool) -> None:
+@pytest.mark.parametrize("quarter", [1, 2, 3, 4])
+async def test_two_hundred_killed_agents_lose_nothing(tmp_path: Path, quarter: int, hub_too: bool) -> None:
     seed = random.randrange(2**32)
-    print(f"\nkilled agents, seed {seed}: ", end="")
+    print(f"\nkilled agents {quarter} of 4, seed {seed}: ", end="")
     killings = Killings(tmp_path / "home", seed, hub_too=hub_too)
-    verdict = await killings.run(rounds=200)
+    verdict = await killings.run(rounds=50)
     print(f"{killings.kills} kills of the agent, {killings.hub_kills} of the hub: ", end="")
     print(f"{verdict}, {killings.never_had} that no model had")
     assert verdict.good, verdict.explain()

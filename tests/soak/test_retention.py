@@ -14,7 +14,7 @@ from tests.soak.retention import behind_retention
 async def test_a_reader_whose_place_is_gone_is_told_once_and_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (await behind_retention(tmp_path / "home", 1500, monkeypatch)).judge()
+    (await behind_retention(tmp_path / "home", 1200, monkeypatch)).judge()
 
 
 @pytest.mark.soak
@@ -41,7 +41,7 @@ async def test_a_trim_of_one_more_than_is_told_is_found(tmp_path: Path, monkeypa
 
     monkeypatch.setattr(Node, "_trim", forgetful)
     with pytest.raises(AssertionError, match="without a word"):
-        (await behind_retention(tmp_path / "home", 1500, monkeypatch)).judge()
+        (await behind_retention(tmp_path / "home", 1200, monkeypatch)).judge()
 
 
 async def test_two_slices_in_a_row_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,6 +54,6 @@ async def test_two_slices_in_a_row_are_found(tmp_path: Path, monkeypatch: pytest
 
     monkeypatch.setattr(Node, "_trim", greedy)
     monkeypatch.setattr("hub.history.TRIM_ROWS", 20)
-    outcome = await behind_retention(tmp_path / "home", 1500, monkeypatch, every=0.5)
+    outcome = await behind_retention(tmp_path / "home", 1200, monkeypatch, every=0.5)
     with pytest.raises(AssertionError, match="more than one slice"):
         outcome.judge()
