@@ -101,9 +101,16 @@ class Agent:
         self._number = 0
 
     @classmethod
-    async def start(cls, home: Path, name: str, settings: Mapping[str, str] | None = None, **more: Any) -> Agent:
+    async def start(
+        cls,
+        home: Path,
+        name: str,
+        settings: Mapping[str, str] | None = None,
+        command: Sequence[str] = HUBBUB,
+        **more: Any,
+    ) -> Agent:
         process = await asyncio.create_subprocess_exec(
-            *HUBBUB,
+            *command,
             "mcp",
             "--name",
             name,

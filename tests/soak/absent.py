@@ -106,7 +106,7 @@ async def gone(hub: HubProcess, seconds: float) -> None:
 
 
 class Sender:
-    """Sends alice numbered messages with `hubbub send`."""
+    """Sends alice numbered messages with `hubbub send`, each until it is confirmed and under an id of its own."""
 
     def __init__(self, hub: HubProcess, prefix: Sequence[str] = ()) -> None:
         self._hub = hub
@@ -116,12 +116,18 @@ class Sender:
     async def send(self, count: int = 1) -> None:
         for _ in range(count):
             self.sent += 1
-            process = await asyncio.create_subprocess_exec(
-                *(*self._prefix, *HUBBUB, "send", "--as", "bob", ALICE, str(self.sent)),
-                env=environment(self._hub.home),
-                stdout=subprocess.DEVNULL,
-            )
-            assert await process.wait() == 0
+            async with asyncio.timeout(2 * BOUND):
+                while await self._try(str(self.sent)) != 0:
+                    assert self._hub.process.poll() is None
+
+    async def _try(self, number: str) -> int:
+        process = await asyncio.create_subprocess_exec(
+            *(*self._prefix, *HUBBUB, "send", "--as", "bob", "--id", number, ALICE, number),
+            env=environment(self._hub.home),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        return await process.wait()
 
 
 @dataclass
@@ -161,10 +167,20 @@ class Absence:
         return self
 
 
-async def stopped_client(home: Path, *, seconds: float | None = None, **settings: str) -> Absence:
-    """SIGSTOP a client until the hub has found it out, or for so many seconds; SIGCONT; it has everything once."""
+async def stopped_client(
+    home: Path,
+    *,
+    seconds: float | None = None,
+    within: float = 60,
+    command: Sequence[str] = HUBBUB,
+    **settings: str,
+) -> Absence:
+    """SIGSTOP a client until the hub has found it out, or for so many seconds; SIGCONT; it has everything once.
+
+    Raises TimeoutError if the hub has not found it out `within` seconds.
+    """
     told = Absence("a client stopped" + (f" for {seconds:g} s" if seconds else ""))
-    hub = HubProcess(home, **settings)
+    hub = HubProcess(home, command, **settings)
     try:
         async with listener(hub) as listening:
             sender = Sender(hub)
@@ -174,7 +190,7 @@ async def stopped_client(home: Path, *, seconds: float | None = None, **settings
             begin = time.monotonic()
             await sender.send(2)
             if seconds is None:
-                await gone(hub, 60)
+                await gone(hub, within)
                 told.found_after = time.monotonic() - begin
             else:
                 await asyncio.sleep(seconds)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import httpx2
 
-from tests.journeys.processes import BOUND, Agent, HubProcess
+from tests.journeys.processes import BOUND, HUBBUB, Agent, HubProcess
 from tests.soak.checker import Checker, Verdict
 from tests.soak.storm import free_port, tag_of
 
@@ -22,7 +23,7 @@ from tests.soak.storm import free_port, tag_of
 class Killings:
     """Alice's agent, who has no luck; and bob, who writes to her over HTTP."""
 
-    def __init__(self, home: Path, seed: int, *, hub_too: bool) -> None:
+    def __init__(self, home: Path, seed: int, *, hub_too: bool, command: Sequence[str] = HUBBUB) -> None:
         self.chance = random.Random(seed)
         self.checker = Checker()
         self.kills = 0
@@ -30,6 +31,7 @@ class Killings:
         self._hub_killed = False
         self._home = home
         self._hub_too = hub_too
+        self._command = command  # what the agent is, instead of `hubbub`
         self._port = str(free_port())
         self._sent = 0
         self._lives = 0
@@ -57,7 +59,8 @@ class Killings:
 
     async def _start_agent(self, hub: HubProcess) -> tuple[Agent, str]:
         # Told where the hub is, it starts none of its own when that is killed.
-        agent = await Agent.start(self._home, "alice", {"HUBBUB_URL": hub.url, "HUBBUB_TOKEN": hub.token})
+        place = {"HUBBUB_URL": hub.url, "HUBBUB_TOKEN": hub.token}
+        agent = await Agent.start(self._home, "alice", place, self._command)
         self._lives += 1
         session = f"alice/{self._lives}"
         self.checker.begun(session, "alice", 0)

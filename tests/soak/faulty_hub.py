@@ -1,21 +1,31 @@
-"""A hub with a fault planted in it, as a process: for tests of the tests.
+"""`hubbub` with a fault planted in it, hub or agent, as a process: for tests of the tests.
 
 python -m tests.soak.faulty_hub FAULT serve
 """
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from hub.cli import main
+from hub.client import Client
+from hub.connection import Connections
+from hub.history import History
 from hub.hub import Hub
+from hub.posting import Posting
 from hub.protocol import WebSocketProtocol
+from hub.session import Session
 
 FAULTS: dict[str, Callable[[], None]] = {}
+LATE = 0.1  # seconds between a confirmation and the commit that should have come before it
+
+under_way: set[asyncio.Future[None]] = set()  # what nobody waits for; the loop keeps no hold of it
 
 
 def fault(plant: Callable[[], None]) -> Callable[[], None]:
@@ -54,6 +64,75 @@ def whoever_comes_back_begins_again() -> None:
 @fault
 def the_last_word_waits_for_room() -> None:
     WebSocketProtocol.send = WebSocketsSansIOProtocol.send  # type: ignore[method-assign]
+
+
+@fault
+def nobody_is_ever_too_slow() -> None:
+    begun = Connections.__init__
+
+    def patient(self: Connections, node: Any, terms: Any, *parts: Any) -> None:
+        begun(self, node, terms._replace(slow_reader_timeout=1e6), *parts)
+
+    Connections.__init__ = patient  # type: ignore[method-assign]
+
+
+@fault
+def nobody_is_pinged() -> None:
+    WebSocketProtocol.start_keepalive = lambda self: self._handshake.stop()  # type: ignore[method-assign]
+
+
+@fault
+def it_confirms_before_it_commits() -> None:
+    async def commit(self: History) -> None:
+        await asyncio.sleep(LATE)
+        await self._writer.commit()
+
+    async def store(self: History) -> None:
+        committing = asyncio.ensure_future(commit(self))
+        under_way.add(committing)
+        committing.add_done_callback(under_way.discard)
+
+    History._store = store  # type: ignore[method-assign]
+
+
+@fault
+def a_retry_is_stored_again() -> None:
+    drafted = Posting.draft
+
+    def forgetful(self: Posting, *parts: Any) -> Any:
+        return msgspec.structs.replace(drafted(self, *parts), id=self._new_id(), retry=False)
+
+    Posting.draft = forgetful  # type: ignore[method-assign]
+
+
+@fault
+def one_wake_of_five_is_dropped() -> None:
+    roused = Session.rouse
+    wakes = 0
+
+    def deaf(self: Session) -> None:
+        nonlocal wakes
+        wakes += not self.awake
+        if wakes % 5 or self.awake:
+            roused(self)
+        else:
+            self.awake = True  # as if whoever writes for it had been told
+
+    Session.rouse = deaf  # type: ignore[method-assign]
+
+
+@fault
+def what_was_pushed_counts_as_read() -> None:
+    """An agent's: it confirms as read what no model has seen."""
+    received = Client.received
+
+    def hasty(self: Client, offset: int, credit: int | None = None) -> None:
+        received(self, offset, credit)
+        reading = asyncio.ensure_future(self.read(offset, wait=False))
+        under_way.add(reading)
+        reading.add_done_callback(under_way.discard)
+
+    Client.received = hasty  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

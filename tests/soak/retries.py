@@ -8,6 +8,7 @@ import json
 import random
 import sqlite3
 from collections import deque
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +17,7 @@ import httpx2
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
-from tests.journeys.processes import BOUND, HubProcess
+from tests.journeys.processes import BOUND, HUBBUB, HubProcess
 from tests.soak.storm import free_port
 
 TIMES = 3
@@ -37,8 +38,9 @@ class Counts(NamedTuple):
 class Clerk:
     """Sends `messages` three times each, in any order, while `restarts` hubs end: half of them by kill -9."""
 
-    def __init__(self, home: Path, seed: int, messages: int, restarts: int) -> None:
+    def __init__(self, home: Path, seed: int, messages: int, restarts: int, command: Sequence[str] = HUBBUB) -> None:
         self._home = home
+        self._command = command
         self._chance = random.Random(seed)
         self._messages = messages
         self._restarts = restarts
@@ -64,7 +66,7 @@ class Clerk:
         ]
         try:
             for moment in [*moments, None]:
-                hub = await asyncio.to_thread(HubProcess, self._home, HUBBUB_PORT=self._port)
+                hub = await asyncio.to_thread(HubProcess, self._home, self._command, HUBBUB_PORT=self._port)
                 self._hub = hub
                 await self._until(senders, moment)
                 end = next(ends) if moment is not None else "stop"
@@ -153,6 +155,9 @@ class Clerk:
                         await asyncio.sleep(0.01)
                         continue
                     answer = json.loads(await connection.recv())
+                    if "ref" not in answer:  # not about a publish: the hub says why it closes
+                        assert answer["code"] == "shutting_down", answer
+                        return
                     flying.remove(answer["ref"])
                     if answer["type"] == "published":
                         self._answered(answer["ref"], answer["offset"])

@@ -13,6 +13,7 @@ import socket
 import struct
 import time
 from collections.abc import Sequence
+from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -125,23 +126,34 @@ async def metric(hub: HubProcess, name: str) -> float:
 
 
 async def stuck_among(
-    home: Path, readers: int, *, reads_again: bool, seconds: float, command: Sequence[str] = HUBBUB
+    home: Path,
+    readers: int,
+    *,
+    reads_again: bool,
+    seconds: float,
+    patience: float = BOUND,
+    command: Sequence[str] = HUBBUB,
 ) -> Outcome:
-    """`seconds` is the hub's slow_reader_timeout. With `reads_again` the stuck one does, once its session is over."""
+    """`seconds` is the hub's slow_reader_timeout. With `reads_again` the stuck one does, once its session is over.
+
+    Raises TimeoutError if it is not over `patience` seconds after that.
+    """
     outcome = Outcome(readers)
     talker = Talker()
     hub = HubProcess(home, command, HUBBUB_SLOW_READER_TIMEOUT=f"{seconds}s")
     try:
-        async with crowd(home, readers, hub.token) as people:
+        async with AsyncExitStack() as stack:
+            people = await stack.enter_async_context(crowd(home, readers, hub.token))
             await people.ask("join", hub.url)
             await talker.connect(hub)
-            stuck = await asyncio.to_thread(StuckClient, hub)
+            stack.push_async_callback(talker.close)
+            stuck = stack.enter_context(closing(await asyncio.to_thread(StuckClient, hub)))
             outcome.memory["before"] = resident(hub)
             begin = time.monotonic()
             for _ in range(FILL):
                 await talker.publish({"to": STUCK, "body": LARGE})
                 await talker.say()
-            async with asyncio.timeout(seconds + BOUND):
+            async with asyncio.timeout(seconds + patience):
                 while (reason := await left(hub, STUCK)) is None:
                     await talker.say()
             outcome.closed_after, outcome.reason = time.monotonic() - begin, reason
@@ -160,8 +172,6 @@ async def stuck_among(
             outcome.window = await metric(hub, "hubbub_window_bytes") / 2**20
             outcome.heard = await people.ask("report")
             outcome.broadcasts = talker.said
-            await talker.close()
-            stuck.close()
     finally:
         if hub.process.poll() is None:
             hub.kill()

@@ -38,7 +38,9 @@ RETRY = 0.02  # seconds until a client whose hub is gone looks again
 class Storm:
     """All clients, for as long as the storm lasts; the hub under them, which `command` starts, comes and goes."""
 
-    def __init__(self, home: Path, seed: int, *, agents: bool, command: Sequence[str] = HUBBUB) -> None:
+    def __init__(
+        self, home: Path, seed: int, *, agents: bool, command: Sequence[str] = HUBBUB, patience: float = 4 * BOUND
+    ) -> None:
         self.home = home
         self.chance = random.Random(seed)
         self.checker = Checker()
@@ -48,6 +50,7 @@ class Storm:
         self.over = False  # nobody says anything new any more
         self._agents = agents
         self._command = command
+        self._patience = patience  # seconds that everybody has in the end to have everything
         self._port = str(free_port())
         self._open: dict[str, dict[str, Any]] = {}  # said, and not answered
         self._numbers = itertools.count()
@@ -127,17 +130,19 @@ class Storm:
                 self.checker.hears(name, topic, head)
 
     async def _peace(self, hub: HubProcess, clients: list[asyncio.Task[None]]) -> None:
-        """Everybody has time to have everything: up to a last word to all."""
+        """Everybody has time to have everything, up to a last word to all; what they miss then, the judge will say."""
         async with asyncio.timeout(4 * BOUND):
             while self._open:
                 self._look(clients)
                 await self._next_move()
-            async with self._http(hub) as http:
-                last = (await http.post("/api/v1/messages", json=self._say("herald", "all"))).json()
-            self._confirm(last["id"], last["offset"])
-            while any(newest < last["offset"] for newest in self._newest.values()):
-                self._look(clients)
-                await self._next_move()
+        async with self._http(hub) as http:
+            last = (await http.post("/api/v1/messages", json=self._say("herald", "all"))).json()
+        self._confirm(last["id"], last["offset"])
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._patience):
+                while any(newest < last["offset"] for newest in self._newest.values()):
+                    self._look(clients)
+                    await self._next_move()
         for session in self._sessions.values():
             self.checker.caught_up(session, last["offset"])
 
