@@ -109,6 +109,15 @@ class App:
                 with suppress(StorageFailed):
                     await keyring.save_used()
 
+    def nobody_caught(self, loop: asyncio.AbstractEventLoop, told: dict[str, Any]) -> None:
+        """The event loop's last resort: an exception in a timer, a callback, or a task that nobody waits for."""
+        why = told.get("exception")
+        of_a_peer = isinstance(why, OSError) and "transport" in told  # a cable was pulled: no fault of the hub's
+        if isinstance(why, Exception) and not of_a_peer:
+            self.node.fault("a callback", why)
+        else:
+            loop.default_exception_handler(told)
+
     def facts(self) -> dict[str, Any]:
         """What only the process knows of the hub."""
         return {"url": self.url, "pid": os.getpid(), "mode": self.mode, "notices": self.notices}
@@ -335,6 +344,7 @@ async def _run(settings: Settings, signals: Signals, ready: Any) -> int:
         server = Server(config, app)
         app.stop = server.stop
         signals.end(server)
+        asyncio.get_running_loop().set_exception_handler(app.nobody_caught)
         await app.node.start(server.stop)
         app.node.watch("the look at tokens", app.look_around())
         write_hub_json(settings.paths, url=app.url, mode=app.mode, tls_cert=settings.tls_cert)
@@ -345,6 +355,7 @@ async def _run(settings: Settings, signals: Signals, ready: Any) -> int:
             await server.serve(sockets=[sock])
         finally:
             remove_hub_json(settings.paths)
+            asyncio.get_running_loop().set_exception_handler(None)
         return 1 if app.node.broken else 0
 
 

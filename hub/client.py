@@ -593,8 +593,11 @@ class Client:
         return _Refused(why, final=code is not None and lasting(why, code))
 
     async def _pump(self, socket: ClientConnection) -> None:
-        """The only writer: requests in the order they were made, and the newest `received`."""
-        with contextlib.suppress(ConnectionClosed):
+        """The only writer: requests in the order they were made, and the newest `received`.
+
+        If it fails, the connection ends with it: one that can only hear would look like a good one.
+        """
+        try:
             while True:
                 await self._something_to_send.wait()
                 self._something_to_send.clear()
@@ -605,6 +608,11 @@ class Client:
                 grant, self._grant = self._grant, None
                 if grant is not None:
                     await socket.send(wire.encode(grant), text=True)
+        except ConnectionClosed:
+            return
+        except Exception:
+            await socket.close(1011)
+            raise
 
     def _take(self, text: bytes) -> None:
         match wire.decode_from_hub(text):

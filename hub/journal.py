@@ -134,7 +134,7 @@ class Journal:
 
     @property
     def stalled(self) -> float:
-        """Seconds that the write under way has taken; 0 if none is."""
+        """Seconds that the write or the slice of maintenance under way has taken; 0 if none is."""
         since = self._writing_since
         return 0.0 if since is None else asyncio.get_running_loop().time() - since
 
@@ -312,6 +312,7 @@ class Journal:
 
     async def _slice(self) -> None:
         name, job = self._jobs.popleft()
+        self._writing_since = asyncio.get_running_loop().time()
         try:
             more = await job()
         except HubbubError as why:
@@ -323,6 +324,8 @@ class Journal:
                 logger.exception("upkeep_failed", job=name)
             self.troubles[name] = f"{type(why).__name__}: {why}"
             return
+        finally:
+            self._writing_since = None
         self.troubles.pop(name, None)
         if more and (name, job) not in self._jobs:
             self._jobs.append((name, job))

@@ -32,7 +32,7 @@ from hub.topic import name_key
 from hub.window import Run
 
 HOUSEKEEPING = 5.0  # seconds between looks at what is due
-STALLED = 5.0  # seconds after which a write that does not end is said to hang
+STALLED = 5.0  # seconds after which a write or a page that does not come is said to hang
 FAULT_SHOWN = 60.0  # seconds for which a fault that was got over makes the hub not ready
 STOP_SECONDS = 5.0  # for the log to take the last drafts, when the hub stops
 MAX_PAGE_SIZE = 4 * 2**20  # bytes read from the log at once for one session
@@ -94,6 +94,7 @@ class Node:
         self._registering: dict[str, asyncio.Event] = {}
         self._saying: dict[tuple[int, str | None], asyncio.Future[None] | None] = {}  # under way; who waits for it
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._reading: dict[int, float] = {}  # session -> since when it waits for a page of the log, oldest first
         self._flushing: asyncio.TimerHandle | None = None
         self._cursors: asyncio.Future[None] | None = None  # the last movement that was put on the log
         self.broken: str | None = None
@@ -155,9 +156,11 @@ class Node:
             found.append(f"the log cannot be written: {self.journal.failing}")
         if (seconds := self.journal.stalled) > STALLED:
             found.append(f"the log has not answered for {seconds:.0f} s: the disk hangs")
+        if (seconds := self._waited()) > STALLED:
+            found.append(f"a reader has waited {seconds:.0f} s for the log: the disk hangs")
         found += [f"{job} failed, and is tried again: {why}" for job, why in self.journal.troubles.items()]
         found += [
-            f"{where} failed, and was begun anew: {why}"
+            f"{where} failed a moment ago, and the hub went on: {why}"
             for where, (at, why) in self._faults.items()
             if abs(self.now() - at) < FAULT_SHOWN
         ]
@@ -367,17 +370,28 @@ class Node:
 
     # Reading
 
+    def _waited(self) -> float:
+        """Seconds for which a session has waited for a page of the log; 0 if none does."""
+        since = next(iter(self._reading.values()), None)
+        return 0.0 if since is None else self._monotonic() - since
+
+    async def _page(self, session: Session, behind: Behind) -> list[Message]:
+        self._reading[session.number] = self._monotonic()
+        try:
+            if behind.spans:
+                return await self.log.read(behind.spans, behind.limit, MAX_PAGE_SIZE)
+            page = await self.log.since(behind.after, behind.limit, MAX_PAGE_SIZE)
+            return [message for message in page if message.offset <= behind.upto]
+        finally:
+            del self._reading[session.number]
+
     async def next(self, session: Session) -> Run | Gap | None:
         """What comes next for a session, from the window or, where it has fallen behind that, from the log."""
         while True:
             taken = self.hub.take(session, self.now())
             if not isinstance(taken, Behind):
                 return taken
-            if taken.spans:
-                page = await self.log.read(taken.spans, taken.limit, MAX_PAGE_SIZE)
-            else:
-                page = await self.log.since(taken.after, taken.limit, MAX_PAGE_SIZE)
-                page = [message for message in page if message.offset <= taken.upto]
+            page = await self._page(session, taken)
             async with self._trimming:
                 pass  # what a slice of trimming took from under the page is known to the hub before it is counted
             run = self.hub.take_old(session, taken, page, self.now())

@@ -126,11 +126,13 @@ class Queue:
 
     def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
         # What an earlier one has caused to be done comes before the next few: call_soon is a queue too.
-        for _ in range(min(self.AT_ONCE, len(self._waiting))):
-            self._waiting.popleft()()
-        self._turning = bool(self._waiting)
-        if self._turning:
-            loop.call_soon(self._turn, loop)
+        try:
+            for _ in range(min(self.AT_ONCE, len(self._waiting))):
+                self._waiting.popleft()()
+        finally:  # one that fails is not in the way of those behind it
+            self._turning = bool(self._waiting)
+            if self._turning:
+                loop.call_soon(self._turn, loop)
 
 
 class _Bounded:

@@ -241,6 +241,12 @@ class Link:
             if self._hub is hub:
                 self._hub = None
                 raise
+        except Exception:
+            # What has come so far may have a hole: begin anew, from what was read.
+            if self._hub is hub:
+                self._hub = None
+            await hub.close()
+            raise
 
     def _take(self, event: Any) -> None:
         match event:
@@ -317,4 +323,9 @@ class Link:
     def _errand(self, doing: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(doing)
         self._errands.add(task)
-        task.add_done_callback(self._errands.discard)
+        task.add_done_callback(self._done)
+
+    def _done(self, errand: asyncio.Task[Any]) -> None:
+        self._errands.discard(errand)
+        if not errand.cancelled() and (why := errand.exception()) is not None:
+            log.warning("the hub was not told what was read, and may deliver it again", exc_info=why)

@@ -17,6 +17,7 @@ import os
 import queue
 import threading
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import CancelledError
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
@@ -28,6 +29,7 @@ from mcp.shared.message import ServerMessageMetadata, SessionMessage
 from mcp_client.pipes import Pipes
 
 CHUNK = 65_536
+GONE = (anyio.ClosedResourceError, anyio.BrokenResourceError, CancelledError, RuntimeError)  # the stream, or the loop
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +89,9 @@ class Writer:
             except OSError as why:
                 log.info("standard output is closed: %s", why)
                 failed = True
+            except Exception:  # whoever waits for an answer must be told that none goes out any more
+                log.exception("writing failed")
+                failed = True
             with suppress(RuntimeError):  # the loop is gone: nobody wants to know any more
                 self._loop.call_soon_threadsafe(self._written, message, done, not failed)
 
@@ -128,8 +133,10 @@ class Reader:
         try:
             for line in _lines(self._source):
                 asyncio.run_coroutine_threadsafe(self._into.send(self._parse(line)), self._loop).result()
-        except Exception as why:  # the stream or the loop is gone
+        except GONE as why:
             log.debug("reading ended: %r", why)
+        except Exception:
+            log.exception("reading failed; this process ends as if standard input were closed")
         finally:
             with suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._into.close)

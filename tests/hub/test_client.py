@@ -18,6 +18,7 @@ from hub.client import Client, connect
 from hub.errors import (
     BadValue,
     Forbidden,
+    HubbubError,
     InboxFull,
     NameTaken,
     ShuttingDown,
@@ -514,6 +515,27 @@ async def test_a_hub_that_is_busy_is_asked_until_it_is_not(hub: ScriptedHub) -> 
         await states.reach("offline", 3)
         hub.turn_away = None
         await states.reach("online", 2)
+
+
+@pytest.mark.parametrize("part", ["encode", "decode_from_hub"], ids=["while it writes", "while it reads"])
+async def test_a_client_that_meets_a_bug_says_so_and_looks_alive_no_longer(
+    hub: ScriptedHub, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    def bug(_: object) -> bytes:
+        raise KeyError("a planted bug")
+
+    async with client(hub) as alice:
+        with monkeypatch.context() as patch:
+            patch.setattr(wire, part, bug)
+            if part == "encode":
+                alice.received(0)
+            else:
+                await hub.tell("alice", "to be heard")
+            async with asyncio.timeout(BOUND):
+                with pytest.raises(HubbubError, match="The client failed: KeyError"):
+                    await take(alice, 1)
+        with pytest.raises(HubbubError, match="The client failed"):
+            await alice.publish("alice", "x")
 
 
 async def test_the_wait_before_reconnecting_is_drawn_from_the_jitter(hub: ScriptedHub) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import html
+import json
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -19,6 +22,7 @@ from hub.daemon import HubLock
 from hub.errors import StorageFailed
 from hub.message import Draft, Message
 from tests.hub.live import BOUND, Live, settings_for
+from tests.journeys.processes import run as run_command
 
 
 class Ending:
@@ -188,7 +192,7 @@ async def test_a_connection_that_meets_a_bug_is_closed_so_that_it_comes_back_and
             assert code == 4000  # trying again may help
             status, text = await readiness(hub)
             assert status == 503
-            assert "a connection failed, and was begun anew: KeyError: 'a planted bug'" in text
+            assert "a connection failed a moment ago, and the hub went on: KeyError: 'a planted bug'" in text
         async with hub.session("alice") as alice:
             assert (await alice.frame("message"))["body"] == "hello"
         later = hub.app.node.now() + node_module.FAULT_SHOWN + 1
@@ -206,6 +210,56 @@ async def test_an_event_stream_that_meets_a_bug_is_told(tmp_path: Path, monkeypa
             assert '"code":"unavailable"' in answer.text
         assert "an event stream failed" in (await readiness(hub))[1]
         assert hub.app.node.broken is None
+
+
+async def orphaned() -> None:
+    raise KeyError("a planted bug")
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        pytest.param(lambda loop: loop.call_later(0, bug), id="a timer"),
+        pytest.param(lambda loop: loop.create_task(orphaned()), id="a task that nobody waits for"),
+    ],
+)
+async def test_what_nobody_waits_for_is_told_when_it_fails(tmp_path: Path, start: Callable[[Any], object]) -> None:
+    async with mortal(tmp_path / "home") as mortally:
+        start(asyncio.get_running_loop())
+        gc.collect()  # a task's exception is found when nothing holds the task any more
+        text = await until_ready(mortally.hub, ready=False)
+        assert text == "a callback failed a moment ago, and the hub went on: KeyError: 'a planted bug'\n"
+        assert mortally.hub.app.node.broken is None
+
+
+async def test_a_peer_s_broken_network_is_no_fault_of_the_hub(tmp_path: Path) -> None:
+    async with mortal(tmp_path / "home") as mortally:
+        told = {"message": "Fatal write error", "exception": OSError(113, "No route to host"), "transport": object()}
+        asyncio.get_running_loop().call_exception_handler(told)
+        assert await readiness(mortally.hub) == (200, "ready\n")
+
+
+# Who is told, beside /readyz
+
+
+@pytest.mark.usefixtures("quick")
+async def test_status_doctor_metrics_and_page_say_what_readyz_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with mortal(tmp_path / "home") as mortally:
+        hub, home = mortally.hub, tmp_path / "home"
+        with monkeypatch.context() as patch:
+            patch.setattr(hub.app.node.log, "trim", bug)
+            (problem,) = (await until_ready(hub, ready=False)).splitlines()
+            assert problem == "retention failed, and is tried again: KeyError: 'a planted bug'"
+            status = await asyncio.to_thread(run_command, home, "status")
+            assert problem in status.stdout
+            doctor = await asyncio.to_thread(run_command, home, "doctor", "--json", code=1)
+            found = [each for each in json.loads(doctor.stdout)["findings"] if each["message"] == problem]
+            assert [each["state"] for each in found] == ["broken"]
+            assert "\nhubbub_ready 0.0\n" in (await hub.request("GET", "/metrics")).text
+            page = (await hub.request("GET", "/")).text
+            assert f"<strong>Not ready</strong> <bdi>{problem}</bdi>" in html.unescape(page)
 
 
 # A disk that fails, and one that hangs
@@ -280,6 +334,52 @@ async def test_a_disk_that_hangs_is_told(tmp_path: Path, monkeypatch: pytest.Mon
                 held.set()
                 assert (await alice.frame("published", 7))["offset"] > 0
             await until_ready(hub, ready=True)
+
+
+@pytest.mark.usefixtures("quick")
+async def test_upkeep_that_hangs_is_told_since_everybody_waits_behind_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(node_module, "STALLED", 0.01)
+    async with mortal(tmp_path / "home") as mortally:
+        hub = mortally.hub
+        held = asyncio.Event()
+
+        async def hang(*_: Any) -> Any:
+            await held.wait()
+            raise StorageFailed("It hung.")
+
+        async with hub.session("alice") as alice:
+            with monkeypatch.context() as patch:
+                patch.setattr(hub.app.node.log, "trim", hang)
+                assert "the log has not answered" in await until_ready(hub, ready=False)
+                await alice.send({"type": "publish", "ref": 7, "to": "all", "body": "x"})
+            held.set()
+            assert (await alice.frame("published", 7))["offset"] > 0
+            await until_ready(hub, ready=True)
+
+
+async def test_a_page_that_never_comes_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(node_module, "STALLED", 0.01)
+    async with mortal(tmp_path / "home", window_messages=1) as mortally:
+        hub = mortally.hub
+        held = asyncio.Event()
+        since = hub.app.node.log.since
+
+        async def hang(*asked: Any) -> list[Message]:
+            await held.wait()
+            return await since(*asked)
+
+        async with hub.session("bob") as bob:
+            for _ in range(3):
+                assert (await bob.publish("all", "x"))["type"] == "published"
+        with monkeypatch.context() as patch:
+            patch.setattr(hub.app.node.log, "since", hang)
+            async with hub.session(None, observe=True, resume=0) as eye:
+                assert "a reader has waited" in await until_ready(hub, ready=False)
+                held.set()
+                assert (await eye.frame("message"))["offset"] == 1
+        await until_ready(hub, ready=True)
 
 
 async def test_an_unreadable_token_file_is_told_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError
 
 from hub.protocol import Bounds, ServerConfig, WebSocketProtocol
+from hub.protocol import Queue as Waiting
 
 LOOPS = ["asyncio"]
 try:
@@ -195,6 +196,28 @@ def told(answer: bytes) -> tuple[int, str]:
     """The status and code of an answer in JSON."""
     head, _, body = answer.partition(b"\r\n\r\n")
     return int(head.split()[1]), json.loads(body)["code"]
+
+
+# Who waits to be let in
+
+
+async def test_one_that_fails_at_the_door_is_not_in_the_way_of_those_behind_it() -> None:
+    loop, queue, entered = asyncio.get_running_loop(), Waiting(), asyncio.Event()
+    faults: list[dict[str, Any]] = []
+
+    def stumble() -> None:
+        raise KeyError("a planted bug")
+
+    loop.set_exception_handler(lambda _, told: faults.append(told))
+    queue.join(loop, stumble)
+    queue.join(loop, entered.set)
+    async with asyncio.timeout(5):
+        await entered.wait()
+    assert [repr(told["exception"]) for told in faults] == ["KeyError('a planted bug')"]
+    entered.clear()
+    queue.join(loop, entered.set)
+    async with asyncio.timeout(5):
+        await entered.wait()
 
 
 # HTTP: the header

@@ -178,6 +178,45 @@ async def test_leaving_says_what_was_read(hub: ScriptedHub, links: Links) -> Non
     assert hub.people["alice"].read == 1
 
 
+def bug(*_: Any) -> Any:
+    raise KeyError("a planted bug")
+
+
+async def test_a_link_that_meets_a_bug_begins_anew_and_misses_nothing(
+    hub: ScriptedHub, links: Links, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = links.start()
+    await link.hub()
+    troubles: list[HubbubError] = []
+    rest = link._rest
+
+    async def noting(why: HubbubError) -> None:
+        troubles.append(why)
+        await rest(why)
+
+    monkeypatch.setattr(link, "_rest", noting)
+    monkeypatch.setattr(link.inbox, "put", bug)  # of this connection's inbox only
+    await hub.tell("alice", "one")
+    await until(link, lambda: link.inbox.unread().messages == 1)
+    assert "a planted bug" in str(troubles[0])
+    assert [item.body for item in link.inbox.take("a", 9) if isinstance(item, frames.Message)] == ["one"]
+
+
+async def test_a_read_that_could_not_be_told_is_in_the_log(
+    hub: ScriptedHub, links: Links, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    link = links.start()
+    client = await link.hub()
+    await hub.tell("alice", "one")
+    await until(link, lambda: link.inbox.unread().messages == 1)
+    monkeypatch.setattr(client, "_ask", bug)
+    link.inbox.take("a", 9)
+    link.handed("a")
+    async with asyncio.timeout(BOUND):
+        while "the hub was not told what was read" not in caplog.text:
+            await asyncio.sleep(0)
+
+
 @pytest.mark.parametrize("crash", ["before the result", "after the result", "in the tool"])
 async def test_a_crash_between_push_tool_and_read_loses_nothing(hub: ScriptedHub, links: Links, crash: str) -> None:
     seen: list[str] = []

@@ -12,6 +12,7 @@ import mcp_types as types
 import pytest
 from mcp.shared.message import ServerMessageMetadata, SessionMessage
 
+from mcp_client import stdio
 from mcp_client.pipes import Pipes
 from mcp_client.stdio import transport
 
@@ -131,6 +132,30 @@ async def test_a_response_to_a_client_that_is_gone_is_told_as_not_written() -> N
         with pytest.raises(anyio.BrokenResourceError):
             await write.send(response(7))
         assert ends.answers == [(7, False)]
+
+
+def bug(*_: Any) -> Any:
+    raise KeyError("a planted bug")
+
+
+async def test_a_thread_that_fails_to_write_says_so_to_all_who_send(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with opened() as (ends, _, write), asyncio.timeout(BOUND):
+        monkeypatch.setattr(stdio, "_write_all", bug)
+        for number in (7, 8):
+            with pytest.raises(anyio.BrokenResourceError):
+                await write.send(response(number))
+        assert ends.answers == [(7, False), (8, False)]
+
+
+async def test_a_thread_that_fails_to_read_ends_the_stream_as_a_closed_input_does(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with opened() as (ends, read, _), asyncio.timeout(BOUND):
+        monkeypatch.setattr(stdio.Reader, "_parse", bug)
+        os.write(ends.say, b"{}\n")
+        with pytest.raises(anyio.EndOfStream):
+            await read.receive()
+    assert "reading failed" in caplog.text
 
 
 async def test_after_closing_nothing_is_sent() -> None:
