@@ -10,6 +10,7 @@ import stat
 import sys
 from collections import Counter
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,9 @@ from tests.soak.consistent import epoch_and_head, faults, stored
 
 PUBLISHERS = 3
 IN_FLIGHT = 20
+
+# Who leaves amid what it has not read does not wait for the hub's goodbye behind that.
+dial = partial(connect, compression=None, proxy=None, close_timeout=0.1)
 
 
 class Storm:
@@ -39,7 +43,7 @@ class Storm:
 
     async def _publisher(self, hub: HubProcess, name: str) -> None:
         with suppress(ConnectionClosed):
-            async with connect(hub.url, compression=None, proxy=None) as connection:
+            async with dial(hub.url) as connection:
                 await greet(connection, hub, name, take_over=True)
                 flying = 0
                 while True:
@@ -111,7 +115,7 @@ async def _copies(
 async def _restored(home: Path, file: Path, there: dict[str, int], counts: Counter[str]) -> None:
     """Let the log go on, restore a backup, and see what clients make of it that remember what came after."""
     with hub_process(home) as hub:
-        async with connect(hub.url, compression=None, proxy=None) as late:
+        async with dial(hub.url) as late:
             old = await greet(late, hub, "late", take_over=True)
             last = (await _publish(late, "late", ["lost"]))[-1]
         assert hub.stop() == 0
@@ -120,9 +124,9 @@ async def _restored(home: Path, file: Path, there: dict[str, int], counts: Count
     assert stored(home / "hubbub.db") == there
     with hub_process(home) as hub:
         async with (
-            connect(hub.url, compression=None, proxy=None) as resuming,
-            connect(hub.url, compression=None, proxy=None) as trusting,
-            connect(hub.url, compression=None, proxy=None) as speaker,
+            dial(hub.url) as resuming,
+            dial(hub.url) as trusting,
+            dial(hub.url) as speaker,
         ):
             await greet(speaker, hub, "speaker", take_over=True)
             welcome = await greet(resuming, hub, "resuming", resume=last, epoch=old["epoch"], take_over=True)
@@ -132,7 +136,7 @@ async def _restored(home: Path, file: Path, there: dict[str, int], counts: Count
             await greet(trusting, hub, "trusting", take_over=True)
             offsets = await _publish(speaker, "trusting", bodies)
             assert min(offsets) > last, "an offset was given a second time"
-        async with connect(hub.url, compression=None, proxy=None) as trusting, asyncio.timeout(BOUND):
+        async with dial(hub.url) as trusting, asyncio.timeout(BOUND):
             # As one that was away all the time, and knows only a number.
             await greet(trusting, hub, "trusting", resume=last, take_over=True)
             seen = [json.loads(await trusting.recv())["body"] for _ in bodies]

@@ -151,20 +151,15 @@ class Crowd:
         return found + faults(database)
 
 
-def _session(hub: HubProcess, name: str) -> Any:
-    class Session:
-        async def __aenter__(self) -> ClientConnection:
-            self.opening = connect(hub.url, compression=None, proxy=None, max_size=None, open_timeout=BOUND)
-            connection = await self.opening.__aenter__()
-            hello = {"type": "hello", "name": name, "token": hub.token, "take_over": True}
-            await connection.send(json.dumps(hello))
-            assert json.loads(await connection.recv())["type"] == "welcome"
-            return connection
-
-        async def __aexit__(self, *why: Any) -> None:
-            await self.opening.__aexit__(*why)
-
-    return Session()
+@asynccontextmanager
+async def _session(hub: HubProcess, name: str) -> AsyncIterator[ClientConnection]:
+    # Who leaves amid what it has not read does not wait for the hub's goodbye behind that: it has had one.
+    async with connect(
+        hub.url, compression=None, proxy=None, max_size=None, open_timeout=BOUND, close_timeout=0.1
+    ) as connection:
+        await connection.send(json.dumps({"type": "hello", "name": name, "token": hub.token, "take_over": True}))
+        assert json.loads(await connection.recv())["type"] == "welcome"
+        yield connection
 
 
 def _http(hub: HubProcess) -> httpx2.AsyncClient:
