@@ -52,6 +52,13 @@ class ReadBody(As, kw_only=True):
     offset: frames.Offset
 
 
+class PresenceBody(As, kw_only=True):
+    activity: frames.Activity | msgspec.UnsetType | None = msgspec.UNSET
+    hops: list[frames.Hop] | msgspec.UnsetType | None = msgspec.UNSET
+    wakes: bool | msgspec.UnsetType | None = msgspec.UNSET
+    prompted: bool = False
+
+
 class NameBody(msgspec.Struct, kw_only=True):
     name: str
 
@@ -102,6 +109,7 @@ class Api:
             Route("/instances", answering(self.instances), methods=["GET"]),
             Route("/instances", answering(self.register), methods=["POST"]),
             Route("/instances/{name}/rename", answering(self.rename), methods=["POST"]),
+            Route("/presence", answering(self.presence), methods=["POST"]),
             Route("/topics", answering(self.topics), methods=["GET"]),
             Route("/subscriptions", answering(self.subscriptions), methods=["GET", "POST", "DELETE"]),
             Route("/events", answering(self.events), methods=["GET"]),
@@ -241,6 +249,13 @@ class Api:
         instance = self.node.hub.instance(request.path_params["name"])
         await self.node.rename(instance, body.name)
         return json_response({"name": instance.name})
+
+    async def presence(self, request: Request) -> Response:
+        body = await read_body(request, PresenceBody, self._max_frame)
+        instance = await self._acting(request, body, "subscribe")
+        said = frames.Presence(activity=body.activity, hops=body.hops, wakes=body.wakes, prompted=body.prompted)
+        await self.node.tell(instance, said)
+        return json_response({"name": instance.name, **inquiry.presence(self.node, instance)})
 
     async def topics(self, request: Request) -> Response:
         self._identify(request)

@@ -23,13 +23,14 @@ import contextlib
 import logging
 import random as random_module
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 import uuid_utils
+from msgspec import UNSET, UnsetType
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as dial
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
@@ -172,6 +173,8 @@ class Client:
         self._unsent: deque[int] = deque()
         self._marking: asyncio.Future[Any] | None = None  # a `read` that nobody waits for
         self._grant: frames.Received | None = None
+        self._presence = frames.Presence()
+        self._presence_due = False
         self._events: deque[tuple[int, Event]] = deque()
         self._queued = 0  # messages among `_events`
         self._carried = 0  # of these, how many an earlier connection brought: this one's credit doesn't count them
@@ -254,6 +257,33 @@ class Client:
         """
         room = max(0, (self._credit() if credit is None else credit) - self._carried)
         self._grant = frames.Received(offset=offset, credit=room)
+        self._something_to_send.set()
+
+    def presence(
+        self,
+        *,
+        activity: frames.Activity | UnsetType | None = UNSET,
+        hops: Sequence[str] | UnsetType | None = UNSET,
+        wakes: bool | UnsetType | None = UNSET,
+        client: str | UnsetType = UNSET,
+        prompted: bool = False,
+    ) -> None:
+        """Tell what this agent is doing and how a message gets to its model; see `frames.Presence`.
+
+        What is left out stays as it was, None says that it is not known. Nothing to wait for: it goes out with the
+        next write, and again after each break.
+        """
+        said = self._presence
+        if activity is not UNSET:
+            said.activity = activity
+        if hops is not UNSET:
+            said.hops = None if hops is None else list(hops)
+        if wakes is not UNSET:
+            said.wakes = wakes
+        if client is not UNSET:
+            said.client = self._client = client
+        said.prompted = said.prompted or prompted
+        self._presence_due = True
         self._something_to_send.set()
 
     async def read(self, offset: int, *, wait: bool = True) -> None:
@@ -549,6 +579,7 @@ class Client:
         if not self._observe:
             self._renamed(welcome.name)
         self._unsent = deque(self._pending)
+        self._presence_due = self._presence != frames.Presence()
         self._something_to_send.set()
         self._put(welcome)
         self._set("online")
@@ -605,6 +636,11 @@ class Client:
                     request = self._pending.get(self._unsent.popleft())
                     if request is not None:
                         await socket.send(request.text, text=True)
+                if self._presence_due:
+                    self._presence_due = False
+                    text = wire.encode(self._presence)
+                    self._presence.prompted = False
+                    await socket.send(text, text=True)
                 grant, self._grant = self._grant, None
                 if grant is not None:
                     await socket.send(wire.encode(grant), text=True)

@@ -240,18 +240,28 @@ class Connection:
             case frames.Unsubscribe():
                 heard = await node.unsubscribe(self._instance(), frame.topic)
                 self.tell(frames.Reply(ref=frame.ref, subscriptions=heard))
+            case frames.Presence():
+                await node.tell(self._instance(), frame, session)
+                if frame.ref is not None:
+                    how = inquiry.presence(node, self._instance())
+                    self.tell(frames.Reply(ref=frame.ref, presence=how))
             case frames.Rename():
                 self.identity.may_act_as(frame.name)
                 await node.rename(self._instance(), frame.name)
                 self.tell(frames.Reply(ref=frame.ref, name=self._instance().name))
+            case frames.Instances() | frames.History() | frames.Status():
+                await self._look_up(frame)
+            case frames.Hello():
+                raise SecondHello("This session has said hello already.", "Open another connection for another name.")
+
+    async def _look_up(self, frame: frames.Instances | frames.History | frames.Status) -> None:
+        match frame:
             case frames.Instances():
-                self.tell(frames.Reply(ref=frame.ref, instances=await inquiry.instances(node)))
+                self.tell(frames.Reply(ref=frame.ref, instances=await inquiry.instances(self._node)))
             case frames.History():
                 await self._history(frame)
             case frames.Status():
                 await self._status(frame)
-            case frames.Hello():
-                raise SecondHello("This session has said hello already.", "Open another connection for another name.")
 
     def _publish(self, said: frames.Publish) -> None:
         self.identity.require("publish")

@@ -13,6 +13,7 @@ so the tables are always what the log says, and trimming old facts loses nothing
 | `$instance.forgot`     | `name`: a name that forwarded, and is free now                              |
 | `$session.joined`      | `origin`, `name`, `client`, `sessions`                                      |
 | `$session.left`        | `origin`, `name`, `reason`, `sessions`                                      |
+| `$instance.presence`   | `origin`, `name`, `activity`, `hops`, `wakes`, `client`, `prompted`         |
 | `$subscription.added`  | `origin`, `name`, `topic`                                                   |
 | `$subscription.removed`| `origin`, `name`, `topic`                                                   |
 | `$message.expired`     | `origin` (null: nobody had the name), `name`, `offset`; `reply_to` is the message's id |
@@ -37,6 +38,7 @@ RENAMED = "$instance.renamed"
 FORGOT = "$instance.forgot"
 JOINED = "$session.joined"
 LEFT = "$session.left"
+PRESENCE = "$instance.presence"
 SUBSCRIBED = "$subscription.added"
 UNSUBSCRIBED = "$subscription.removed"
 EXPIRED = "$message.expired"
@@ -97,6 +99,16 @@ class Seen(Struct, frozen=True):
     at: float
 
 
+class Announced(Struct, frozen=True):
+    """What an agent is doing and how it is reached, as it has told; None is not known. Leaving ends it."""
+
+    origin: int
+    at: float
+    activity: str | None = None
+    hops: tuple[str, ...] | None = None
+    wakes: bool | None = None
+
+
 class Subscribed(Struct, frozen=True):
     origin: int
     pattern: str
@@ -117,7 +129,7 @@ class Moved(Struct, frozen=True):
     at: float
 
 
-Change: TypeAlias = Registered | Renamed | Forgot | Seen | Subscribed | Unsubscribed | Moved
+Change: TypeAlias = Registered | Renamed | Forgot | Seen | Announced | Subscribed | Unsubscribed | Moved
 
 
 def changes(message: Message) -> Iterator[Change]:
@@ -141,6 +153,13 @@ def changes(message: Message) -> Iterator[Change]:
             yield Forgot(name_key(told["name"]), message.offset)
         case "$session.joined" | "$session.left":
             yield Seen(told["origin"], message.at)
+            if told.get("sessions") == 0:
+                yield Announced(told["origin"], message.at)
+        case "$instance.presence":
+            hops = told["hops"]
+            yield Announced(
+                told["origin"], message.at, told["activity"], None if hops is None else tuple(hops), told["wakes"]
+            )
         case "$subscription.added":
             yield Subscribed(told["origin"], told["topic"], message.offset)
         case "$subscription.removed":

@@ -7,16 +7,19 @@ Offsets are places in the log, counted from 1. Times are RFC 3339 in UTC. Sizes 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
-from msgspec import Meta, Struct, field
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from hub.message import Message as LogMessage
 
 Ref: TypeAlias = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | Annotated[str, Meta(max_length=64)] | None
 Offset: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Credit: TypeAlias = Annotated[int, Meta(ge=0, le=65_536)]
+
+Activity: TypeAlias = Literal["working", "waiting", "idle"]
+Hop: TypeAlias = Annotated[str, Meta(min_length=1, max_length=32, pattern="^[a-z0-9-]+$")]
 
 DEFAULT_CREDIT = 256
 
@@ -87,6 +90,20 @@ class Read(Frame, tag="read", kw_only=True):
 
     ref: Ref = None
     offset: Offset
+
+
+class Presence(Frame, tag="presence", kw_only=True):
+    """What this agent is doing, and how a message gets to its model. With a `ref` it is answered by `reply`.
+
+    What is left out stays as it was; null says that it is not known. It holds until the session ends.
+    """
+
+    ref: Ref = None
+    activity: Activity | UnsetType | None = UNSET  # at work, in a tool call that waits for messages, or neither
+    hops: Annotated[list[Hop], Meta(max_length=16)] | UnsetType | None = UNSET  # by name, the best first; only shown
+    wakes: bool | UnsetType | None = UNSET  # whether one of these hops wakes it when it is idle
+    client: str | UnsetType = UNSET  # as in `hello`, where it was not known yet
+    prompted: bool = False  # its user has just spoken to it: what it says next follows from that
 
 
 class Rename(Frame, tag="rename", kw_only=True):
@@ -169,6 +186,8 @@ class Recipient(Struct, kw_only=True, omit_defaults=True):
     online: bool = field(default=False)
     known: bool = True  # false: has never registered; the message waits
     near: list[str] = []  # known names that may have been meant
+    activity: str | None = None  # what it is doing, where that is known
+    wakes: bool | None = None  # whether the message wakes it when it is idle, where that is known
 
 
 class Published(Frame, tag="published", kw_only=True):
@@ -203,6 +222,7 @@ class Reply(Frame, tag="reply", kw_only=True):
     message: Any = None  # one message; encoded from Raw, which msgspec does not read in a union
     ladder: list[Step] | None = None
     status: dict[str, Any] | None = None
+    presence: dict[str, Any] | None = None
     more: bool | None = None  # whether there is an older page
 
 
@@ -223,7 +243,7 @@ class Error(Frame, tag="error", kw_only=True):
 
 
 FromClient: TypeAlias = (
-    Hello | Publish | Subscribe | Unsubscribe | Received | Read | Rename | Instances | History | Status
+    Hello | Publish | Subscribe | Unsubscribe | Received | Read | Presence | Rename | Instances | History | Status
 )
 FromHub: TypeAlias = Welcome | Message | Published | Reply | Read | Gap | Error
 

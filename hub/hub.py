@@ -25,7 +25,7 @@ from hub.log import Span, Trimmed
 from hub.message import Draft, Message
 from hub.naming import Naming
 from hub.posting import Posting
-from hub.presence import Presence
+from hub.presence import Presence, Standing, printable
 from hub.receipts import Receipts
 from hub.registry import Instance, Registry
 from hub.router import Router
@@ -184,7 +184,7 @@ class Hub:
             position=position,
             credit=hello.credit,
             secret=self._new_secret() if instance else None,
-            client=_printable(hello.client),
+            client=printable(hello.client),
             joined_at=now,
             wake=wake,
         )
@@ -236,7 +236,20 @@ class Hub:
             "reason": reason,
             "sessions": len(self.sessions_of(instance)),
         }
-        return [self.fact(fold.LEFT, told, f"{instance.name} left: {reason}", now)]
+        facts = [self.fact(fold.LEFT, told, f"{instance.name} left: {reason}", now)]
+        if (silenced := self._presence.silence(session)) is not None:
+            facts.append(self.fact(fold.PRESENCE, silenced, f"what {instance.name} does is not known", now))
+        return facts
+
+    def tell(self, instance: Instance, said: frames.Presence, now: float, by: Session | None = None) -> Draft | None:
+        """What an agent is doing and how it is reached; None where that is no news, or it has no session.
+
+        `by` is the session that says it, if one does.
+        """
+        told = self._presence.tell(instance, said, by)
+        if told is None:
+            return None
+        return self.fact(fold.PRESENCE, told, f"{instance.name} is {told['activity'] or 'online'}", now)
 
     def register(self, name: str, now: float) -> Draft | None:
         """Claim a name without a session; None when it is registered already."""
@@ -356,6 +369,8 @@ class Hub:
                 self._posting.settle(draft.topic, draft.size)
             elif draft.topic == fold.CURSORS:
                 self._cursors.again(draft.data["moved"])
+            elif draft.topic == fold.PRESENCE:
+                self._presence.untell(draft.data["origin"])
             else:
                 self._settled(draft.topic, draft.data)
 
@@ -471,6 +486,14 @@ class Hub:
         """Its live sessions."""
         return self._presence.of(instance)
 
+    def standing(self, instance: Instance) -> Standing:
+        """How an instance is, and since when."""
+        return self._presence.standing(instance)
+
+    def client_of(self, instance: Instance) -> str | None:
+        """What its client calls itself."""
+        return self._presence.client(instance)
+
     def unread(self, instance: Instance, now: float) -> Unread:
         """What an instance has not read yet."""
         count = 0
@@ -511,8 +534,3 @@ def _version() -> str:
     from hub import __version__
 
     return __version__
-
-
-def _printable(client: str | None) -> str | None:
-    """What a client calls itself, fit for anybody's terminal."""
-    return "".join(each for each in client[:64] if each.isprintable()) or None if client else None

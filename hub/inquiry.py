@@ -167,14 +167,26 @@ async def instances(node: Node) -> list[dict[str, Any]]:
                 "sessions": len(live),
                 "unread": count,
                 "last_seen": frames.moment(now if live else instance.last_seen),
+                **presence(node, instance),
                 "oldest_unread_at": frames.moment(oldest_at) if oldest_at is not None else None,
                 "registered_at": frames.moment(instance.registered_at),
-                "client": live[-1].client if live else None,
                 "topics": sorted(instance.subscriptions),
                 "also": [each.name for each in instance.holdings if each.until is None and each.forwards_until],
             }
         )
     return sorted(rows, key=lambda row: (not row["online"], str(row["name"]).lower()))
+
+
+def presence(node: Node, instance: Instance) -> dict[str, Any]:
+    """How an instance is, since when, and whether a message would wake it; what is not known is null."""
+    standing = node.hub.standing(instance)
+    return {
+        "state": standing.state,
+        "since": frames.moment(standing.since),
+        "hops": None if instance.hops is None else list(instance.hops),
+        "wakes": instance.wakes,
+        "client": node.hub.client_of(instance),
+    }
 
 
 async def _unread_count(node: Node, instance: Instance, now: float) -> tuple[int, float | None]:

@@ -295,6 +295,13 @@ class Node:
             await self.journal.append(draft)
         return sorted(instance.subscriptions)
 
+    async def tell(self, instance: Instance, said: frames.Presence, by: Session | None = None) -> None:
+        """Let everybody know what an agent is doing and how it is reached. Raises StorageFailed."""
+        draft = self.hub.tell(instance, said, self.now(), by)
+        if draft is not None:
+            self._accept()
+            await self.journal.append(draft)
+
     # Saying
 
     def say(

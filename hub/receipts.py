@@ -87,7 +87,11 @@ class Receipts:
         return known
 
     def _recipient(self, instance: Instance) -> frames.Recipient:
-        return frames.Recipient(name=instance.name, state="accepted", online=self._presence.online(instance))
+        if not self._presence.online(instance):
+            return frames.Recipient(name=instance.name, state="accepted")
+        return frames.Recipient(
+            name=instance.name, state="accepted", online=True, activity=instance.activity, wakes=instance.wakes
+        )
 
     def near(self, name: str) -> list[str]:
         """Up to three registered names that `name` may have been meant for, best first."""

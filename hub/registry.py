@@ -94,7 +94,10 @@ class Stock:
 class Instance:
     """A named participant. It outlives its connections, and keeps its `origin` through every rename."""
 
-    __slots__ = ("holdings", "last_seen", "name", "origin", "read", "received", "registered_at", "subscriptions")
+    __slots__ = (
+        *("activity", "activity_at", "holdings", "hops", "last_seen", "name", "origin"),
+        *("read", "received", "registered_at", "subscriptions", "wakes"),
+    )
 
     def __init__(self, *, origin: int, name: str, registered_at: float, last_seen: float, received: int, read: int):
         self.origin = origin
@@ -105,9 +108,20 @@ class Instance:
         self.read = read
         self.holdings: list[Holding] = []
         self.subscriptions: dict[str, int] = {}  # pattern -> since
+        self.activity: str | None = None  # this and the next three: what its session has told; None is not known
+        self.activity_at = registered_at
+        self.hops: tuple[str, ...] | None = None
+        self.wakes: bool | None = None
 
     def __repr__(self) -> str:
         return f"<Instance {self.name} from {self.origin}, read {self.read}>"
+
+    def announce(self, told: fold.Announced) -> None:
+        """It is doing this now, and is reached so."""
+        self.last_seen = max(self.last_seen, told.at)
+        if self.activity != told.activity:
+            self.activity, self.activity_at = told.activity, told.at
+        self.hops, self.wakes = told.hops, told.wakes
 
     def hears(self) -> Iterator[str]:
         """Every topic and pattern on which messages reach this instance now."""
@@ -219,6 +233,8 @@ class Registry:
                 return self.instances[holding.origin]
             case fold.Seen():
                 self.instances[change.origin].last_seen = change.at
+            case fold.Announced():
+                self.instances[change.origin].announce(change)
             case fold.Subscribed():
                 self.instances[change.origin].subscriptions.setdefault(change.pattern, change.since)
                 return self.instances[change.origin]

@@ -166,7 +166,7 @@ def _statements(change: fold.Change) -> Iterator[Statement]:
             yield from ((sql, told) for sql in (_RENAME, _FORWARD, _RETURN, _RELEASE, _HOLD_FROM_NOW))
         case fold.Forgot(key=key, offset=offset):
             yield _FORGET, {"key": key, "offset": offset}
-        case fold.Seen(origin=origin, at=at):
+        case fold.Seen(origin=origin, at=at) | fold.Announced(origin=origin, at=at):
             yield _SEE, {"origin": origin, "at": at}
         case fold.Subscribed(origin=origin, pattern=pattern, since=since):
             yield _SUBSCRIBE, {"origin": origin, "pattern": pattern, "since": since}

@@ -151,7 +151,8 @@ class Calls:
 
     async def _wait(self, asked: tools.Wait, call: Call) -> Result:
         await self._ready()
-        items = await waiting.for_news(self._link, call.claim, asked.timeout, call.progress)
+        with self._link.waiting():
+            items = await waiting.for_news(self._link, call.claim, asked.timeout, call.progress)
         return self._mail(items, f"Nothing came within {asked.timeout:g} s. Call wait again to go on waiting.")
 
     async def _ask(self, asked: tools.Ask, call: Call) -> Result:
@@ -164,7 +165,8 @@ class Calls:
             whither = _whither(published, asked.to)
             if not any(recipient.online for recipient in published.to):
                 await call.progress(0.0, asked.timeout, f"{whither} Waiting all the same.")
-            reply = await waiting.for_reply(self._link, call.claim, question, asked.timeout, call.progress)
+            with self._link.waiting():
+                reply = await waiting.for_reply(self._link, call.claim, question, asked.timeout, call.progress)
         finally:
             inbox.stop_awaiting(question)
             self._link.bell.ring()

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 import random as random_module
-from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable, Iterator
 from typing import Any
 
 from hub import frames
@@ -29,6 +29,8 @@ Find = Callable[[bool], Awaitable[Place]]
 PATIENCE = 20.0  # seconds that a tool waits for the hub: longer than one may take to start
 SETTLING = 2.0  # seconds from the welcome on in which a check waits for the mail that it promised
 LEAVING = 1.0  # seconds to tell the hub what was read before the process ends
+
+HOPS = ("wait", "piggyback", "check")  # how a message gets to any model that has our tools
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +64,7 @@ class Link:
         self._wanted = name
         self._random = random
         self._backoff = Backoff(random)
+        self._presence: dict[str, Any] = {"hops": HOPS, "wakes": False}
         self._hub: Client | None = None
         self._joining = asyncio.Lock()
         self._hurry = asyncio.Event()
@@ -139,6 +142,34 @@ class Link:
         """Another name for the same instance: its mail, history and subscriptions stay."""
         self.name = self._wanted = await (await self.hub()).rename(name)
         return self.name
+
+    # What the hub is told of this agent
+
+    def introduce(self, client: str) -> None:
+        """What people are shown beside the name, now that the agent's client has said what it is."""
+        if client != self.client:
+            self.client = client
+            self.tell(client=client)
+
+    def tell(self, **presence: Any) -> None:
+        """What the agent is doing, and how a message gets to its model: see `hub.client.Client.presence`.
+
+        It is kept over breaks, and over another name.
+        """
+        self._presence |= {key: value for key, value in presence.items() if key not in ("client", "prompted")}
+        if self._hub is not None:
+            self._hub.presence(**presence)
+
+    @contextlib.contextmanager
+    def waiting(self) -> Iterator[None]:
+        """While a tool call waits for a message, the agent has it the moment it comes."""
+        before = self._presence.get("activity")
+        self.tell(activity="waiting")
+        try:
+            yield
+        finally:
+            if self._presence.get("activity") == "waiting":
+                self.tell(activity=before)
 
     # What goes out
 
@@ -221,6 +252,7 @@ class Link:
         self._backoff.reset()
         self._promised = 0
         self.epoch = ""
+        hub.presence(**self._presence)
         log.info("online as %s at %s", self.name, hub.url)
         if before is not None:
             await before.close()

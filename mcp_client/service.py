@@ -39,16 +39,28 @@ def listed() -> list[types.Tool]:
     ]
 
 
-def build(calls: Calls, log_file: str) -> Server[Any]:
+def client_text(name: str, version: str) -> str:
+    """What people are shown beside the agent's name: its client and that client's version, as it says itself."""
+    return f"{name[:24]} {version[:16]}, hubbub mcp {__version__}"
+
+
+def build(link: Link, calls: Calls, log_file: str) -> Server[Any]:
     """The server; `log_file` is named where something failed that should not."""
     tools = listed()
 
+    def introduce(ctx: ServerRequestContext[Any]) -> None:
+        if (params := ctx.session.client_params) is not None:
+            link.introduce(client_text(params.client_info.name, params.client_info.version))
+
     async def list_tools(
-        _: ServerRequestContext[Any], __: types.PaginatedRequestParams | None
+        ctx: ServerRequestContext[Any], _: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
+        introduce(ctx)
         return types.ListToolsResult(tools=tools)
 
     async def call_tool(ctx: ServerRequestContext[Any], params: types.CallToolRequestParams) -> types.CallToolResult:
+        introduce(ctx)
+
         async def progress(done: float, total: float, about: str) -> None:
             await ctx.session.report_progress(done, total, about)
 
@@ -83,7 +95,7 @@ async def serve(pipes: Pipes, link: Link, calls: Calls, log_file: str) -> None:
         else:
             link.give_back(request)
 
-    server = build(calls, log_file)
+    server = build(link, calls, log_file)
     link.start()
     try:
         async with transport(pipes, answered) as (read, write):

@@ -90,7 +90,7 @@ class MemoryLog:
                 for each in self.holdings:
                     if each.key == key and each.until is None and each.forwards_until is not None:
                         each.until = offset
-            case fold.Seen(origin, at):
+            case fold.Seen(origin, at) | fold.Announced(origin, at):
                 self.instances[origin].last_seen = at
             case fold.Subscribed(origin, pattern, since):
                 self.subscriptions.setdefault((origin, pattern), since)

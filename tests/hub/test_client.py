@@ -6,6 +6,7 @@ import re
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,6 +33,7 @@ from hub.errors import (
 )
 from hub.reconnect import Backoff, from_close, from_http, lasting, typed
 from hub.request import Place
+from tests.hub.live import live
 from tests.hub.scripted_hub import BOUND, TOKEN, ScriptedHub, scripted_hub
 
 
@@ -696,3 +698,27 @@ async def silent_after_welcome() -> AsyncIterator[str]:
     finally:
         over.set()
         server.close()
+
+
+async def test_what_it_tells_of_its_agent_is_told_again_after_a_break(tmp_path: Path) -> None:
+    async with (
+        live(tmp_path) as real,
+        connect(real.url, real.token, observe=True) as watcher,
+        connect(real.url, real.token, "alice", random=lambda: 0.0) as alice,
+    ):
+        facts = aiter(watcher)
+
+        async def told() -> dict[str, Any]:
+            async with asyncio.timeout(BOUND):
+                while (fact := await anext(facts)).topic != "$instance.presence":
+                    pass
+            return dict(fact.data)
+
+        alice.presence(activity="working", hops=["hook"], wakes=False, client="test 1")
+        first = await told()
+        assert (first["activity"], first["hops"], first["wakes"]) == ("working", ["hook"], False)
+        alice.presence(wakes=True, prompted=True)
+        second = await told()
+        assert second == first | {"wakes": True, "prompted": True}
+        alice._socket.transport.abort()  # type: ignore[union-attr]
+        assert await told() == second | {"prompted": False}, "a prompt is told once"

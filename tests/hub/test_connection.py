@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -443,3 +444,63 @@ async def test_a_hub_that_ends_waits_for_no_hello(tmp_path: Path) -> None:
         assert (await silent.frame("error"))["code"] == "shutting_down"
         assert (await silent.closed())[0] == (await alice.closed())[0] == 4002
         assert asyncio.get_running_loop().time() - began < GOODBYE
+
+
+async def test_what_an_agent_tells_of_itself_is_seen_by_all_and_ends_with_its_session(hub: Live) -> None:
+    async with hub.session("bob") as bob, hub.session(None, observe=True) as watcher:
+        async with hub.session("alice", client="mcp") as alice:
+            told = await alice.ask(type="presence", activity="idle", hops=["inbox"], wakes=True, client="claude-code 2")
+            presence = told["presence"]
+            assert presence | {"since": None} == {
+                "state": "idle",
+                "since": None,
+                "hops": ["inbox"],
+                "wakes": True,
+                "client": "claude-code 2",
+            }
+            published = await bob.publish("alice", "hi")
+            assert published["to"] == [
+                {"name": "alice", "state": "accepted", "online": True, "activity": "idle", "wakes": True}
+            ]
+            while (fact := await watcher.frame("message"))["topic"] != "$instance.presence":
+                pass
+            assert fact["data"]["activity"] == "idle"
+            response = await hub.request("POST", "/api/v1/presence", {"as": "alice", "activity": "working"})
+            assert (response.status_code, response.json()["state"]) == (200, "working")
+        while (fact := await watcher.frame("message"))["topic"] != "$session.left":
+            pass
+        (row,) = [each for each in (await bob.ask(type="instances"))["instances"] if each["name"] == "alice"]
+        assert (row["state"], row["hops"], row["wakes"], row["client"]) == ("offline", None, None, None)
+        response = await hub.request("POST", "/api/v1/presence", {"as": "alice", "activity": "working"})
+        assert response.json()["state"] == "offline", "a hook alone is no presence"
+
+
+@pytest.mark.parametrize(
+    "said", [{"activity": "asleep"}, {"hops": ["Mixed Case"]}, {"hops": ["x"] * 17}, {"wakes": "yes"}]
+)
+async def test_a_presence_that_makes_no_sense_is_refused(hub: Live, said: dict[str, Any]) -> None:
+    async with hub.session("alice") as alice:
+        assert (await alice.ask(type="presence", **said))["code"] == "bad_frame"
+
+
+async def test_a_killed_client_is_offline_at_once(hub: Live) -> None:
+    program = (
+        "import sys; from websockets.sync.client import connect; "
+        "socket = connect(sys.argv[1], subprotocols=['hubbub.v1'], proxy=None); socket.send(sys.argv[2]); "
+        "socket.recv(); print('here', flush=True); socket.recv()"
+    )
+    hello = json.dumps({"type": "hello", "name": "alice", "token": hub.token})
+    async with hub.session(None, observe=True) as watcher:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", program, hub.url, hello, stdout=asyncio.subprocess.PIPE
+        )
+        assert process.stdout is not None
+        async with asyncio.timeout(BOUND):
+            assert await process.stdout.readline() == b"here\n"
+        process.kill()
+        await process.wait()
+        while (fact := await watcher.frame("message"))["topic"] != "$session.left":
+            pass
+        assert fact["data"]["sessions"] == 0
+        ((row),) = (await watcher.ask(type="instances"))["instances"]
+        assert (row["online"], row["state"]) == (False, "offline")

@@ -33,7 +33,17 @@ FACTS = {value for value in NAMED if value.startswith("$") and value != fold.HUB
         ),
         ("$instance.forgot", {"name": "Bob"}, [fold.Forgot("bob", 9)]),
         ("$session.joined", {"origin": 3, "name": "Bob", "client": None, "sessions": 1}, [fold.Seen(3, NOW)]),
-        ("$session.left", {"origin": 3, "name": "Bob", "reason": "x", "sessions": 0}, [fold.Seen(3, NOW)]),
+        ("$session.left", {"origin": 3, "name": "Bob", "reason": "x", "sessions": 1}, [fold.Seen(3, NOW)]),
+        (
+            "$session.left",
+            {"origin": 3, "name": "Bob", "reason": "x", "sessions": 0},
+            [fold.Seen(3, NOW), fold.Announced(3, NOW)],
+        ),
+        (
+            "$instance.presence",
+            {"origin": 3, "name": "Bob", "activity": "idle", "hops": ["hook"], "wakes": True, "client": None},
+            [fold.Announced(3, NOW, "idle", ("hook",), True)],
+        ),
         ("$subscription.added", {"origin": 3, "name": "Bob", "topic": "a.>"}, [fold.Subscribed(3, "a.>", 9)]),
         ("$subscription.removed", {"origin": 3, "name": "Bob", "topic": "a.>"}, [fold.Unsubscribed(3, "a.>")]),
         (
