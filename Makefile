@@ -7,7 +7,7 @@ export UV_PYTHON ?= $(PYTHON)
 export UV_PYTHON_DOWNLOADS ?= never
 RUN := $(UV) run --frozen --no-sync
 
-.PHONY: run demo test check bench soak clean
+.PHONY: run demo test check bench clients soak clean
 
 run: .venv/ready-to-run  ## the hub with its dashboard, in the foreground
 	@$(RUN) hubbub serve
@@ -22,6 +22,10 @@ test: .venv/ready-to-test  ## every test but the long ones, with a real browser
 soak: .venv/ready-to-test  ## the long ones: storms, kills, restarts, many rounds of each
 	@$(RUN) pytest -m soak
 	@$(RUN) pytest -o addopts="--import-mode=importlib -ra -s" tests/soak
+
+clients: .venv/ready-to-test  ## the real Claude Code, Codex, Gemini CLI and MCP Inspector, from npm; no account is needed
+	@.ci/clients
+	@$(RUN) pytest -m clients tests/clients
 
 check: .venv/ready-to-test  ## style, types, layers, docs, vendored files
 	@$(RUN) ruff check .
