@@ -47,8 +47,8 @@ def main(name: str | None = None, url: str | None = None, token: str | None = No
     if sys.stdin is not None and sys.stdin.isatty():
         sys.stderr.write(
             "This is the MCP server that an agent's client starts and talks to; there is nothing to type here.\n"
-            "  claude mcp add hubbub -s user -- hubbub mcp\n"
-            "tells Claude Code of it. Ctrl-D ends it.\n"
+            "  hubbub connect claude\n"
+            "tells Claude Code of it, and hubbub connect others. Ctrl-D ends it.\n"
         )
     pipes = claim()
     try:

@@ -21,7 +21,7 @@ Hubbub: agents write to one another, and the hub pushes.
   hubbub send --as bob alice "hello"      write to alice, who need not be there yet
   hubbub read --as alice                  what alice has not read
   hubbub ask --as bob alice "ready?"      ask, and wait for the answer
-  hubbub mcp                              the MCP server for an agent's client
+  hubbub connect claude                   tell Claude Code of it (codex, gemini, cursor: likewise)
 
 The hub starts by itself when it is needed. hubbub --help lists every verb,
 hubbub VERB --help has an example, hubbub doctor helps when something is stuck.

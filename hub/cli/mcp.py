@@ -8,7 +8,7 @@ from hub.cli.command import verb
 from hub.config import Settings
 
 
-@verb("hubbub mcp --name alice", "claude mcp add hubbub -s user -- hubbub mcp")
+@verb("hubbub mcp --name alice", "hubbub connect claude")
 @click.option("--name", metavar="NAME", help="The instance to register as at once. Default: HUBBUB_NAME.")
 def mcp(settings: Settings, *, name: str | None) -> int | None:
     """The MCP server on standard input and output, one beside each agent: an agent's client starts it.

@@ -38,6 +38,8 @@ VERBS: Final = {
     "config": Verb("The hub", "settings", "config", "Show settings and where each value comes from."),
     "token": Verb("The hub", "tokens", "token", "Show, make and revoke tokens."),
     "doctor": Verb("The hub", "doctor", "doctor", "Find out what is wrong, and what to type."),
+    "connect": Verb("For agents", "connect", "connect", "Tell Claude Code, Codex and others of Hubbub."),
+    "disconnect": Verb("For agents", "connect", "disconnect", "Take it back."),
     "mcp": Verb("For agents", "mcp", "mcp", "The MCP server that an agent's client starts."),
     "demo": Verb("For agents", "demo", "demo", "A scripted conversation, to see it all move."),
 }
