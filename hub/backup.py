@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 from hub import schema
 from hub.daemon import HubLock
 from hub.database import FAILURES, is_damage, storage_failed
-from hub.disk import sync_names
+from hub.disk import real, sync_names
 from hub.errors import BadValue, NewerDatabase, NotFound, StorageFailed
 from hub.paths import Paths, make_private
 from hub.recovery import discard, migrate_file, put_in_place
@@ -110,15 +110,16 @@ def restore(paths: Paths, source: Path, *, clock: Callable[[], float] = time.tim
     if paths.database.exists() and _same(paths.database, source):
         raise BadValue(f"{source} is the database itself.", "Name a file that hubbub backup made.")
     make_private(paths.data_dir)
-    fresh = paths.database.with_name(paths.database.name + ".restoring")
-    with HubLock(paths), _storing(paths.database):
+    database = real(paths.database)
+    fresh = database.with_name(database.name + ".restoring")
+    with HubLock(paths), _storing(database):
         discard(fresh)
         try:
             head, messages = _prepare(source, fresh, clock)
-            there = paths.database.exists()
-            present = _present(paths.database) if there else None
+            there = database.exists()
+            present = _present(database) if there else None
             head = _renew(fresh, head, present)
-            set_aside = put_in_place(fresh, paths.database, clock(), "replaced")
+            set_aside = put_in_place(fresh, database, clock(), "replaced")
         finally:
             discard(fresh)
     return Restored(messages, head, set_aside if there else None, present is not None)

@@ -10,6 +10,11 @@ from pathlib import Path
 BLOCK = 2**20  # bytes
 
 
+def real(path: Path) -> Path:
+    """Where a file lies whose name may be a link: SQLite keeps a journal there, and not beside the link."""
+    return path.resolve() if path.is_symlink() else path
+
+
 def sync_names(folder: Path) -> None:
     """Have what was made, renamed or removed in a folder survive a power cut: syncing the files does not do that.
 

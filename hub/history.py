@@ -36,7 +36,7 @@ from hub.database import (
     storage_failed,
     writer_pragmas,
 )
-from hub.disk import write_again
+from hub.disk import real, write_again
 from hub.errors import StorageFailed
 from hub.fold import CURSORS, Holding, InstanceRow, State, SubscriptionRow, TopicRow, WaitingRow
 from hub.log import Retention, Search, Span, Trimmed
@@ -147,6 +147,7 @@ class History:
         `synchronous`: "full" survives a power cut, "normal" only the end of the process. `clock` gives seconds since
         1970. Raises StorageFailed or NewerDatabase. A damaged file is no error: see hub/recovery.py.
         """
+        path = real(path)
         opened = await asyncio.to_thread(prepare, path, synchronous=synchronous, clock=clock)
         history = cls(path, opened, clock)
         try:

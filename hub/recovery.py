@@ -29,12 +29,13 @@ from msgspec import MsgspecError, Struct
 from hub import database, schema
 from hub.database import FAILURES, Synchronous, storage_failed
 from hub.disk import sync_names, sync_names_above, write_again
-from hub.errors import HubbubError
-from hub.soundness import HEAD, NONSENSE, beside, connect, fault, is_sound
+from hub.errors import HubbubError, StorageFailed
+from hub.soundness import CHECK_SECONDS, HEAD, NONSENSE, beside, connect, fault, is_sound
 from hub.tables import COLUMNS, INSERT, checksum, folding, message_of
 from hub.wal import damage
 
 _SIDES = ("", "-journal", "-wal", "-shm")
+_PENDING = {"damaged": ".recovering", "replaced": ".replacing"}
 _COMMIT_EVERY = 500  # rows
 _SMALL_TABLES = ("trimmed", "instances", "holdings", "subscriptions", "tokens")
 
@@ -74,14 +75,13 @@ def prepare(path: Path, *, synchronous: Synchronous = "full", clock: Callable[[]
     Raises StorageFailed when the file cannot be reached or written, and NewerDatabase.
     """
     opened = Opened(path=path, notice=database.check_version())
-    fresh = _pending(path)
+    fresh = _pending(path, "damaged")
     try:
-        if fresh.exists() and not path.exists():  # a recovery or a restore was interrupted between its two renames
-            put_in_place(fresh, path, clock(), "damaged")
-        discard(fresh)  # one that was interrupted before them
+        _finish_what_was_interrupted(path, opened, clock())
         _settle_journal(path)
-        opened.why = fault(path, synchronous)
-        if opened.why is not None:
+        why = fault(path, synchronous)
+        if why is not None:
+            opened.why = why
             _make_file(fresh)
             migrate_file(fresh, clock, synchronous)
             _recover(path, fresh, opened)
@@ -99,6 +99,35 @@ def prepare(path: Path, *, synchronous: Synchronous = "full", clock: Callable[[]
     if told := opened.told():
         log.error(told)
     return opened
+
+
+def _finish_what_was_interrupted(path: Path, opened: Opened, now: float) -> None:
+    """Bring a recovery or a restore to its end that was killed between its two renames; forget any that was not so far.
+
+    A recovery is told, although another start has made it.
+    """
+    for label in _PENDING:
+        fresh = _pending(path, label)
+        if fresh.exists() and not path.exists():
+            aside = _begun(path, label)
+            for side in _SIDES[1:]:
+                if aside is not None and beside(path, side).exists() and not beside(aside, side).exists():
+                    beside(path, side).rename(beside(aside, side))
+            put_in_place(fresh, path, now, label)
+            if aside is not None and label == "damaged":
+                opened.set_aside, opened.lost = aside, None
+                opened.why = "it was damaged when the hub started, and that start was interrupted"
+                with closing(connect(path, "mode=ro")) as db, suppress(sqlite3.DatabaseError):
+                    opened.recovered = db.execute("SELECT count(*) FROM messages").fetchone()[0]
+        discard(fresh)
+    for draft in (".restoring", ".new"):
+        discard(beside(path, draft))
+
+
+def _begun(path: Path, label: str) -> Path | None:
+    """Where the database itself has been put, which was to be set aside with its journal."""
+    aside = (each for each in path.parent.glob(f"{path.name}.{label}-*") if not each.name.endswith(_SIDES[1:]))
+    return max(aside, key=lambda each: each.stat().st_ctime_ns, default=None)
 
 
 def _settle_journal(path: Path) -> None:
@@ -121,6 +150,8 @@ def _make_whole(path: Path, clock: Callable[[], float], synchronous: Synchronous
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     _make_file(draft)
     migrate_file(draft, clock, synchronous)
+    with closing(sqlite3.connect(draft, isolation_level=None)) as db:
+        _settle(db, draft)
     draft.replace(path)
     sync_names_above(path)
 
@@ -143,15 +174,36 @@ def migrate_file(path: Path, clock: Callable[[], float], synchronous: Synchronou
         taken = schema.migrate(db, clock=clock)
         db.execute("INSERT INTO meta VALUES ('epoch', ?) ON CONFLICT DO NOTHING", (str(uuid.uuid4()),))
         db.execute("INSERT INTO meta VALUES ('indexed', '0') ON CONFLICT DO NOTHING")
+        told = db.execute("SELECT value FROM meta WHERE key = 'synchronous'").fetchone()
+        if told not in (None, (synchronous,)):
+            _settle(db, path)  # frames of one kind must not lie behind the word for the other: hub/soundness.py asks it
+        if told != (synchronous,):
+            db.execute("INSERT OR REPLACE INTO meta VALUES ('synchronous', ?)", (synchronous,))
     return taken
 
 
-def put_in_place(fresh: Path, path: Path, now: float, label: str) -> Path | None:
+def _settle(db: sqlite3.Connection, path: Path) -> None:
+    """Have everything in the file itself, and its journal empty. Closing the connection would not say that it failed.
+
+    Raises sqlite3.Error, and StorageFailed while another program reads.
+    """
+    busy, _, _ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if busy:
+        raise StorageFailed(
+            f"Another program reads {path}: its journal cannot be emptied.",
+            "End that program, and start the hub again.",
+        )
+
+
+def put_in_place(fresh: Path, path: Path, now: float, label: str, timeout: float = 5.0) -> Path | None:
     """Let a finished file take the place of the one at `path`, which is set aside with its journal under a dated name.
 
-    Returns that name; None if nothing was there. Interrupted, it is brought to its end by the next `prepare()`.
+    Returns that name; None if nothing was there. Interrupted, it is brought to its end by the next `prepare()`. Raises
+    StorageFailed if another program has the finished file open for so many seconds, and what sqlite3 does.
     """
-    pending = _pending(path)
+    with closing(sqlite3.connect(fresh, isolation_level=None, timeout=timeout)) as db:
+        _settle(db, fresh)  # only the file itself is renamed
+    pending = _pending(path, label)
     if fresh != pending:
         discard(pending)
         fresh.rename(pending)
@@ -163,8 +215,9 @@ def put_in_place(fresh: Path, path: Path, now: float, label: str) -> Path | None
     return aside
 
 
-def _pending(path: Path) -> Path:
-    return path.with_name(path.name + ".recovering")
+def _pending(path: Path, label: str) -> Path:
+    """The name of a whole file that waits for the one at `path` to be set aside under that label."""
+    return beside(path, _PENDING[label])
 
 
 def _set_aside(path: Path, now: float, label: str) -> Path | None:
@@ -236,7 +289,10 @@ def _views(path: Path) -> Iterator[sqlite3.Connection]:
     nobody knows how much of it had been copied into the file, and where that was more, its beginning would hide it.
     """
     wal = beside(path, "-wal")
-    journal_broken = wal.exists() and damage(wal, beside(path, "-shm")) is not None
+    try:
+        journal_broken = damage(wal, beside(path, "-shm"), seconds=CHECK_SECONDS) is not None
+    except TimeoutError:
+        journal_broken = True
     found = 0
     for mode in ("mode=ro", "mode=ro&immutable=1") if path.exists() else ():
         if found and not journal_broken:

@@ -11,16 +11,23 @@ The formats are https://sqlite.org/fileformat2.html#walformat and https://sqlite
 
 from __future__ import annotations
 
+import math
+import mmap
+import re
 import struct
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 _ORDERS = {bytes.fromhex("377f0682"): "<", bytes.fromhex("377f0683"): ">"}  # of the words that checksums are over
 HEADER, FRAME_HEADER = 32, 24  # bytes
-INDEX_HEADER = 136  # bytes of the index before its frames
+INDEX_HEADER = 100  # bytes of the index: its head, twice, and how much was copied; locks are held on later ones
 _MASK = 0xFFFFFFFF
 _NATIVE = "<" if sys.byteorder == "little" else ">"
+_Bytes: TypeAlias = bytes | mmap.mmap
 
 
 class Index(NamedTuple):
@@ -42,30 +49,47 @@ def read_index(head: bytes) -> Index | None:
     return Index(frames, copied, head[32:40])
 
 
-def damage(wal: Path, shm: Path, *, in_order: bool = True) -> str | None:
-    """What is wrong with a log; None if nothing is. `in_order`: it was written with `synchronous=FULL`. Raises OSError.
+def damage(wal: Path, shm: Path, *, in_order: bool = True, seconds: float = math.inf) -> str | None:
+    """What is wrong with a log; None if nothing is. `in_order`: it was written with `synchronous=FULL`.
 
     To be asked before SQLite opens it. Frames lost from the very end are not found where the index is gone too: nothing
-    tells them from ones that were never synced.
+    tells them from ones that were never synced. Raises OSError, and TimeoutError once it took so many `seconds`.
     """
-    data = wal.read_bytes()
-    if not data.strip(b"\0"):
-        return None  # nothing was ever synced to it
-    if len(data) < HEADER or data[:4] not in _ORDERS:
-        return "its journal is not one of SQLite's"
-    sums = _add(struct.unpack(_ORDERS[data[:4]] + "6I", data[:24]), (0, 0))
-    if sums != struct.unpack(">2I", data[24:32]):
-        return "the head of its journal is damaged"
-    if not in_order:
-        return None  # after a power cut anything may be missing in it
-    frames = _Frames(data)
-    good = frames.good(sums)
-    index = _index(shm)
-    if index is not None and index.salts == frames.salts and index.frames > good:
-        return f"its journal is damaged: frame {good + 1} of {index.frames} cannot be read"
-    if frames.go_on_after(good):
-        return f"its journal is damaged: frame {good + 1} cannot be read, and others follow it"
-    return None
+    index = _index(shm) if in_order else None
+    with _mapped(wal) as data:
+        if len(data) < HEADER or not re.search(rb"[^\0]", data):
+            # Its head was never written whole: on a full disk that ends after any byte.
+            if index is not None and index.frames > index.copied:
+                return f"its journal is gone: it had {index.frames} frames, of which {index.copied} had been copied"
+            return None
+        if data[:4] not in _ORDERS:
+            return "its journal is not one of SQLite's"
+        sums = _add(struct.unpack(_ORDERS[data[:4]] + "6I", data[:24]), (0, 0))
+        if sums != struct.unpack(">2I", data[24:32]):
+            return "the head of its journal is damaged"
+        if not in_order:
+            return None  # after a power cut anything may be missing in it
+        frames = _Frames(data)
+        good = frames.good(sums, time.monotonic() + seconds)
+        if index is not None and index.salts == frames.salts and index.frames > good:
+            return f"its journal is damaged: frame {good + 1} of {index.frames} cannot be read"
+        if frames.go_on_after(good):
+            return f"its journal is damaged: frame {good + 1} cannot be read, and others follow it"
+        return None
+
+
+@contextmanager
+def _mapped(path: Path) -> Iterator[_Bytes]:
+    """A file's bytes without reading them all at once; none if it is not there."""
+    try:
+        with path.open("rb") as file:
+            if not path.stat().st_size:
+                yield b""
+                return
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                yield data
+    except FileNotFoundError:
+        yield b""
 
 
 def _index(shm: Path) -> Index | None:
@@ -79,7 +103,7 @@ def _index(shm: Path) -> Index | None:
 class _Frames:
     """The frames of a log, each by its number from 0."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: _Bytes) -> None:
         order = _ORDERS[data[:4]]
         page = int.from_bytes(data[8:12], "big")
         self._data = data
@@ -89,9 +113,14 @@ class _Frames:
         self.salts = data[16:24]
         self.whole = (len(data) - HEADER) // self._step
 
-    def good(self, sums: tuple[int, int]) -> int:
-        """How many there are before the first that is not right. `sums` is the checksum of the log's own head."""
+    def good(self, sums: tuple[int, int], until: float) -> int:
+        """How many there are before the first that is not right. `sums` is the checksum of the log's own head.
+
+        Raises TimeoutError when the time is `until`.
+        """
         for number in range(self.whole):
+            if time.monotonic() > until:
+                raise TimeoutError
             if not self._follows(number, sums):
                 return number
             sums = self._sums(number)

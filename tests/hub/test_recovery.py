@@ -1,0 +1,119 @@
+"""Setting a damaged database aside: told, whole, and never at the cost of what was recovered."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub import recovery
+from hub.errors import StorageFailed
+from hub.history import History
+from hub.soundness import beside
+from tests.hub.memory_log import draft
+
+EVERYTHING = 2**40
+
+
+@pytest.fixture
+async def damaged(tmp_path: Path) -> Path:
+    """What a killed hub leaves, twenty messages of it in the journal alone; and a table is missing."""
+    path = tmp_path / "live" / "hubbub.db"
+    async with await History.open(path) as log:
+        await log.append([draft(number) for number in range(20)])
+    log = await History.open(path)
+    await log.append([draft(number) for number in range(20, 40)])
+    shutil.copytree(path.parent, tmp_path / "home")
+    await log.close()
+    left = tmp_path / "home" / "hubbub.db"
+    with closing(sqlite3.connect(left, isolation_level=None)) as other:
+        keeper = sqlite3.connect(left)  # so that closing leaves the journal
+        keeper.execute("SELECT count(*) FROM messages").fetchone()
+        other.execute("DROP TABLE subscriptions")
+        shutil.copytree(left.parent, tmp_path / "damaged")
+        keeper.close()
+    return tmp_path / "damaged" / "hubbub.db"
+
+
+async def everything(path: Path) -> list[int]:
+    async with await History.open(path) as log:
+        return [each.offset for each in await log.since(0, 10**6, EVERYTHING)]
+
+
+@pytest.mark.parametrize("at", range(5))
+async def test_a_recovery_that_is_killed_at_any_rename_is_finished_and_told(
+    damaged: Path, at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, done = Path.rename, 0
+
+    def killed(self: Path, target: Any) -> Path:
+        nonlocal done
+        if done == at:
+            raise KeyboardInterrupt
+        done += 1
+        return real(self, target)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Path, "rename", killed)
+        with pytest.raises(KeyboardInterrupt):
+            recovery.prepare(damaged)
+    opened = recovery.prepare(damaged)
+    told = opened.told()
+    assert told is not None
+    assert opened.recovered == 40
+    assert opened.set_aside is not None
+    assert {each.name for each in damaged.parent.glob("*.damaged-*")} >= {
+        opened.set_aside.name,
+        beside(opened.set_aside, "-wal").name,
+    }, "the journal is not with its database"
+    assert await everything(damaged) == list(range(1, 41))
+
+
+async def test_what_takes_a_database_s_place_is_wholly_in_its_file_before(tmp_path: Path) -> None:
+    """Closing a connection says nothing of a checkpoint that failed, and only the file itself is renamed."""
+    path = tmp_path / "home" / "hubbub.db"
+    log = await History.open(path)
+    await log.append([draft(number) for number in range(20)])
+    for side in ("", "-wal"):
+        shutil.copy(beside(path, side), beside(path, ".fresh" + side))
+    await log.close()
+    fresh = beside(path, ".fresh")
+    with closing(sqlite3.connect(fresh, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM messages").fetchone()
+        with pytest.raises(StorageFailed, match="cannot be emptied"):
+            recovery.put_in_place(fresh, path, 0.0, "replaced", timeout=0.1)
+    assert path.exists()
+    assert fresh.exists()
+    path.unlink()
+    recovery.put_in_place(fresh, path, 0.0, "replaced")
+    assert await everything(path) == list(range(1, 21))
+
+
+async def test_a_database_behind_a_link_is_that_database(tmp_path: Path) -> None:
+    path = tmp_path / "elsewhere" / "hubbub.db"
+    link = tmp_path / "home" / "hubbub.db"
+    link.parent.mkdir()
+    path.parent.mkdir()
+    link.symlink_to(path)
+    for number in range(2):
+        async with await History.open(link) as log:
+            await log.append([draft(number)])
+    assert await everything(path) == [1, 2]
+    path.write_bytes(path.read_bytes()[:5000])
+    async with await History.open(link) as log:
+        assert log.opened.set_aside is not None
+        assert log.opened.set_aside.parent == path.parent
+    assert link.is_symlink()
+
+
+async def test_leftovers_of_a_restore_that_was_killed_are_removed(tmp_path: Path) -> None:
+    path = tmp_path / "home" / "hubbub.db"
+    path.parent.mkdir()
+    beside(path, ".restoring").write_text("half a copy")
+    async with await History.open(path):
+        assert not beside(path, ".restoring").exists()
