@@ -39,6 +39,7 @@ NONSENSE = {
         since > head.head OR since < 0 OR pattern = ''
         OR NOT EXISTS (SELECT 1 FROM instances WHERE instances.origin = subscriptions.origin)
         """,
+    "tokens": "length(hash) <> 64 OR hash GLOB '*[^0-9a-f]*'",
 }
 HEAD = "(SELECT coalesce(max(seq), 0) AS head FROM sqlite_sequence WHERE name = 'messages') AS head"
 

@@ -9,6 +9,7 @@ import sqlite3
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -249,7 +250,9 @@ async def test_what_is_left_free_costs_the_upkeep_nothing(paths: Paths, copy: Pa
 
 async def test_tokens_stay_as_they_are_now(paths: Paths, tmp_path: Path) -> None:
     def token(name: str) -> TokenRow:
-        return TokenRow(id=name, hash=f"hash of {name}", name=None, scopes=("publish",), created_at=NOON)
+        return TokenRow(
+            id=name, hash=sha256(name.encode()).hexdigest(), name=None, scopes=("publish",), created_at=NOON
+        )
 
     async with await History.open(paths.database, clock=clock) as history:
         await history.save_token(token("revoked"))

@@ -301,7 +301,7 @@ async def some_history(path: Path, messages: int = 300) -> str:
         for start in range(0, messages, 50):
             await log.append([draft(start + number, body="word " * 50) for number in range(50)])
         await log.append([fact(9999, "$cursors", moved=[{"origin": 1, "name": "alice", "received": 7, "read": 5}])])
-        await log.save_token(TokenRow(id="t1", hash="h", name=None, scopes=("publish",), created_at=1.0))
+        await log.save_token(TokenRow(id="t1", hash="ab" * 32, name=None, scopes=("publish",), created_at=1.0))
         while await log.index_slice():
             pass
         return log.epoch
@@ -611,14 +611,14 @@ async def test_a_damaged_index_costs_no_answer(path: Path, damage: Callable[[Pat
 
 
 async def test_tokens_are_kept_changed_and_deleted(path: Path) -> None:
-    owner = TokenRow(id="b", hash="1", name=None, scopes=("publish", "admin"), created_at=1.0, note="the owner's")
-    other = TokenRow(id="a", hash="2", name="alice", scopes=(), created_at=2.0, expires_at=3.0)
+    owner = TokenRow(id="b", hash="1" * 64, name=None, scopes=("publish", "admin"), created_at=1.0, note="the owner's")
+    other = TokenRow(id="a", hash="2" * 64, name="alice", scopes=(), created_at=2.0, expires_at=3.0)
     async with await History.open(path) as log:
         await log.save_token(other)
         await log.save_token(owner)
     async with await History.open(path) as log:
         assert await log.tokens() == [owner, other]
-        used = TokenRow(id="a", hash="2", name="alice", scopes=("x",), created_at=2.0, last_used=9.0)
+        used = TokenRow(id="a", hash="2" * 64, name="alice", scopes=("x",), created_at=2.0, last_used=9.0)
         await log.save_token(used)
         assert await log.tokens() == [owner, used]
         assert await log.delete_token("b")

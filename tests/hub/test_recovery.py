@@ -14,6 +14,7 @@ from hub import recovery
 from hub.errors import StorageFailed
 from hub.history import History
 from hub.soundness import beside
+from hub.tables import TokenRow
 from tests.hub.memory_log import draft
 
 EVERYTHING = 2**40
@@ -117,3 +118,16 @@ async def test_leftovers_of_a_restore_that_was_killed_are_removed(tmp_path: Path
     beside(path, ".restoring").write_text("half a copy")
     async with await History.open(path):
         assert not beside(path, ".restoring").exists()
+
+
+async def test_a_token_whose_hash_is_none_goes_and_nothing_else_does(tmp_path: Path) -> None:
+    """It would stop the hub at each start."""
+    path = tmp_path / "home" / "hubbub.db"
+    async with await History.open(path) as log:
+        await log.append([draft(1)])
+        for number, digest in enumerate(["ab" * 32, "ab" * 31 + "ag", "ab" * 31]):
+            await log.save_token(TokenRow(id=f"t{number}", hash=digest, name=None, scopes=(), created_at=1.0))
+    async with await History.open(path) as log:
+        assert "a row of tokens makes no sense" in (log.opened.told() or "")
+        assert [each.id for each in await log.tokens()] == ["t0"]
+        assert log.opened.recovered == 1

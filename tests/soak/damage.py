@@ -59,7 +59,7 @@ class Home:
                 await log.index_slice()
         size = sum(each.size for each in await log.since(0, 10**6, EVERYTHING))
         await log.trim(Retention(age=1e12, size=size - 5000, facts_age=1e12), NOW)
-        await log.save_token(TokenRow(id="t1", hash="h" * 64, name="a1", scopes=("publish",), created_at=1.0))
+        await log.save_token(TokenRow(id="t1", hash="ab" * 32, name="a1", scopes=("publish",), created_at=1.0))
         for number in range(5):
             await log.append([draft(9000 + number)])
         home.messages = {each.offset: each for each in await log.since(0, 10**6, EVERYTHING)}
