@@ -8,19 +8,19 @@ that events of one session come in that session's order.
 Who is who: a *sender* and a *reader* are instances; a *session* is one unbroken or resumed sequence of deliveries to
 a reader. A connection that comes back with `resume` goes on in its session; one that does not begins a new one.
 
-A double is *marked* when it is delivered to a new session, and its read had not been confirmed when that began. That
-is what the hub promises: at least once for a model that died, exactly once for whoever confirms.
+What must not happen, and in which words, stands in tests/invariants.py.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from hub.topic import INBOX, address, inbox, matches
+from tests.invariants import RENUMBERED, SEEN_FROM_OUTSIDE, Heard, Invariant, of_what_was_said
 
 
 @dataclass(slots=True)
@@ -38,7 +38,7 @@ class _Session:
     after: int
     read_before: int  # what the reader had confirmed as read when this began
     deliveries: list[tuple[int, str]] = field(default_factory=list)
-    gaps: list[tuple[int, int]] = field(default_factory=list)
+    gaps: list[tuple[int, int, int]] = field(default_factory=list)  # first, last, and how many deliveries were before
     upto: int = 0  # it has been given all up to here
     excused: list[tuple[int, int]] = field(default_factory=list)  # said to be read before the session came to it
 
@@ -49,26 +49,6 @@ class _Session:
         self.upto = max(self.upto, offset)
 
 
-class Invariant(NamedTuple):
-    """`says` is the rule; `name` what its breach is called in a verdict."""
-
-    name: str
-    says: str
-
-
-INVARIANTS = (
-    Invariant("lost", "what was confirmed is on the log, until retention removes it"),
-    Invariant(
-        "falsely confirmed", "a confirmation names the offset at which the log has it; a refusal, that it has not"
-    ),
-    Invariant("stored twice", "an id is on the log once, however often it is sent again, for as long as it is kept"),
-    Invariant("renumbered", "an offset is one message's for ever, and is never given again"),
-    Invariant("conjured", "only what is on the log is delivered, at its offset, and to those alone whom it is for"),
-    Invariant("doubled", "a message comes once a session, and no more once its read was confirmed"),
-    Invariant("out of order", "a session's messages come in the log's order"),
-    Invariant("unannounced gaps", "what is passed over was for somebody else, had expired, or is said to be gone"),
-    Invariant("needless gaps", "a gap is told only where retention removed something"),
-)
 SHOWN = 5  # findings of a kind that a verdict spells out
 
 
@@ -168,7 +148,7 @@ class Checker:
     def gap(self, session: str, first: int, last: int) -> None:
         """The session was told that messages between these offsets, both included, are no longer kept."""
         heard = self._sessions[session]
-        heard.gaps.append((first, last))
+        heard.gaps.append((first, last, len(heard.deliveries)))
         heard.comes_to(last, self._said_read(heard))
 
     def caught_up(self, session: str, offset: int) -> None:
@@ -230,17 +210,17 @@ class Checker:
         for offset, tag in sorted(self._log.items()):
             if tag:
                 where[tag].append(offset)
-        broken = {each.name: list[str]() for each in INVARIANTS}
-        broken["lost"] += self._lost(where)
-        broken["falsely confirmed"] += self._falsely_confirmed(where)
-        broken["stored twice"] += [
-            f"{tag} at {offsets}" for tag, offsets in where.items() if not all(map(self._gone, offsets[:-1]))
-        ]
-        broken["renumbered"] += self._renumbered
+        broken = {each.name: list[str]() for each in SEEN_FROM_OUTSIDE}
+        broken[RENUMBERED.name] += self._renumbered
+        for tag in {**self._said, **where}:
+            said, stored = self._said.get(tag), where.get(tag, []) if self._readings else None
+            offsets, refused = (said.offsets, said.refused) if said is not None else (set[int](), False)
+            for invariant, found in of_what_was_said(offsets, stored, self._gone, refused=refused):
+                broken[invariant.name].append(f"{tag}, {found}")
         known = sorted(self._known().items())
         for name, session in self._sessions.items():
-            for kind, found in self._heard(session, known):
-                broken[kind].append(f"{name}: {found}")
+            for invariant, found in self._heard(session, known):
+                broken[invariant.name].append(f"{name}: {found}")
         return Verdict(self._counts(where), broken)
 
     def _gone(self, offset: int) -> bool:
@@ -271,68 +251,40 @@ class Checker:
             }
         )
 
-    def _lost(self, where: dict[str, list[int]]) -> Iterator[str]:
-        if not self._readings:
-            return
-        for tag, said in self._said.items():
-            kept = [offset for offset in said.offsets if not self._gone(offset)]
-            if kept and tag not in where:
-                yield f"{tag}, confirmed at {min(kept)}"
-
-    def _falsely_confirmed(self, where: dict[str, list[int]]) -> Iterator[str]:
-        for tag, said in self._said.items():
-            if not all(map(self._gone, sorted(said.offsets)[:-1])):
-                yield f"{tag} at {sorted(said.offsets)}"
-            if said.offsets and tag in where and not said.offsets & set(where[tag]):
-                yield f"{tag} at {min(said.offsets)}, and is at {where[tag][0]}"
-            if said.refused and not said.offsets and tag in where and not self._gone(where[tag][0]):
-                yield f"{tag} was refused, and is at {where[tag][0]}"
-
-    def _heard(self, session: _Session, known: list[tuple[int, str]]) -> Iterator[tuple[str, str]]:
+    def _heard(self, session: _Session, known: list[tuple[int, str]]) -> Iterator[tuple[Invariant, str]]:
+        """What a session was given, again from its beginning, and then what it was not given."""
         log = dict(known)
-        given: set[int] = set()
-        last = session.after
-        for offset, tag in session.deliveries:
+        heard = Heard(session.after, session.read_before)
+        gaps = deque(session.gaps)
+        for place, (offset, tag) in enumerate(session.deliveries):
+            while gaps and gaps[0][2] <= place:
+                yield from self._told(heard, gaps.popleft())
             said = self._said.get(tag)
-            if tag and said is None:
-                yield "conjured", f"{tag} at {offset}, which nobody sent"
-            elif log.get(offset, tag if not self._readings else None) != tag:
-                yield (
-                    "conjured",
-                    f"{tag or 'a fact'} at {offset}, where the log has {log.get(offset) or 'nothing of it'}",
-                )
-            elif session.reader is not None and not self._is_for(session.reader, said, offset, bound=False):
-                yield "conjured", f"{tag} at {offset}, which is not for {session.reader}"
-            if offset in given or offset <= session.after:
-                yield "doubled", f"{tag or 'a fact'} at {offset} in one session"
-            elif offset <= session.read_before:
-                yield "doubled", f"{tag} at {offset}, whose read was confirmed up to {session.read_before}"
-            elif offset < last:
-                yield "out of order", f"{tag or 'a fact'} at {offset} after {last}"
-            given.add(offset)
-            last = max(last, offset)
-        for first, end in session.gaps:
-            if self._readings and not any(map(self._gone, range(first, end + 1))):
-                yield "needless gaps", f"{first} to {end}, all of which is kept"
-        yield from (("unannounced gaps", each) for each in self._missed(session, given, known))
-
-    def _missed(self, session: _Session, given: set[int], known: list[tuple[int, str]]) -> Iterator[str]:
+            there = log.get(offset, tag if not self._readings else None) == tag and not (tag and said is None)
+            meant = session.reader is None or self._is_for(session.reader, said, offset, bound=False)
+            yield from _of(tag, heard.take(offset, there=there, meant=meant))
+        for gap in gaps:
+            yield from self._told(heard, gap)
+        heard.excused = session.excused
         begin = bisect_right(known, session.after, key=lambda row: row[0])
         for offset, tag in known[begin:]:
             if offset > session.upto:
                 return
-            said = self._said.get(tag)
-            if offset in given or any(first <= offset <= end for first, end in session.excused):
-                continue
-            if session.reader is not None and not self._is_for(session.reader, said, offset, bound=True):
-                continue
-            if said is not None and said.may_expire and session.reader is not None:
-                continue
-            if any(first <= offset <= end for first, end in session.gaps):
-                continue
-            if offset in self._fleeting and self._gone(offset):
-                continue
-            yield f"{tag or 'a fact'} at {offset}, before {session.upto}"
+            if self._is_due(session.reader, self._said.get(tag), offset):
+                yield from _of(tag, heard.lacks(offset, kept=bool(self._readings) and not self._gone(offset)))
+
+    def _told(self, heard: Heard, gap: tuple[int, int, int]) -> list[tuple[Invariant, str]]:
+        first, last, _ = gap
+        needed = not self._readings or any(map(self._gone, range(first, last + 1)))
+        return heard.be_told(first, last, needed=needed)
+
+    def _is_due(self, reader: str | None, said: _Said | None, offset: int) -> bool:
+        """Whether a reader must be given a message, if it is not told that it is gone."""
+        if offset in self._fleeting and self._gone(offset):
+            return False
+        if reader is None:
+            return True
+        return self._is_for(reader, said, offset, bound=True) and not (said is not None and said.may_expire)
 
     def _is_for(self, reader: str, said: _Said | None, offset: int, *, bound: bool) -> bool:
         """Whether a reader may be given a message; with `bound`, whether it must be."""
@@ -347,3 +299,8 @@ class Checker:
             and (since < offset or not bound)
             for pattern, since in self._subscriptions[reader]
         )
+
+
+def _of(tag: str, breaches: Iterable[tuple[Invariant, str]]) -> Iterator[tuple[Invariant, str]]:
+    for invariant, what in breaches:
+        yield invariant, f"{tag or 'a fact'} {what}"

@@ -9,6 +9,7 @@ from typing import Any
 
 from hub import schema
 from hub.tables import COLUMNS, folding, message_of
+from tests.invariants import MISFOLDED, STORED_TWICE
 
 FOLDED = {
     "instances": "origin, name, registered_at, last_seen, received, read",
@@ -24,7 +25,7 @@ def faults(path: Path) -> list[str]:
         facts = db.execute(f"SELECT {COLUMNS} FROM messages WHERE topic GLOB '$*' ORDER BY offset").fetchall()
         found += _tables(db, facts)
         if db.execute("SELECT count(*) - count(DISTINCT origin || ' ' || id) FROM messages").fetchone() != (0,):
-            found.append("a message is stored twice")
+            found.append(f"{STORED_TWICE.name}: {STORED_TWICE.says}")
         return found
 
 
@@ -35,7 +36,7 @@ def _tables(db: sqlite3.Connection, facts: list[tuple[Any, ...]]) -> list[str]:
             for sql, parameters in folding([message_of(row)]):
                 again.executemany(sql, parameters)
         return [
-            f"{table} is not what the facts say"
+            f"{MISFOLDED.name}: {table}; {MISFOLDED.says}"
             for table, columns in FOLDED.items()
             if sorted(db.execute(f"SELECT {columns} FROM {table}"), key=repr)
             != sorted(again.execute(f"SELECT {columns} FROM {table}"), key=repr)

@@ -19,6 +19,7 @@ import httpx2
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from tests.invariants import of_what_was_said
 from tests.journeys.processes import BOUND, HUBBUB, HubProcess, hub_process
 from tests.soak.consistent import faults, stored
 
@@ -144,11 +145,19 @@ class Crowd:
         if (home / "hub.json").exists():
             found.append("hub.json is left behind")
         there = stored(database)
-        found += [f"{each} was confirmed and is lost" for each, at in self.confirmed.items() if there.get(each) != at]
-        found += [f"{each} was refused and is stored" for each in self.refused if each in there]
+        for each in self.confirmed.keys() | self.refused:
+            confirmed = [self.confirmed[each]] if each in self.confirmed else []
+            at = [there[each]] if each in there else []
+            breaches = of_what_was_said(confirmed, at, never, refused=each in self.refused)
+            found += [f"{each} {invariant.name}: {what}" for invariant, what in breaches]
         found += [f"{each} was stored, and its answer is owed" for each in self.open if each in there]
         self.counts["unanswered, not stored"] = len(self.open)
         return found + faults(database)
+
+
+def never(_: int) -> bool:
+    """What is gone of a log that nothing is removed from."""
+    return False
 
 
 @asynccontextmanager

@@ -13,45 +13,32 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import gc
 import hashlib
 import logging
 import random
 import sys
-from collections.abc import Callable, Coroutine
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, NamedTuple
 
 import structlog
-from uvicorn.server import ServerState
 
-from hub import fold, frames
-from hub.bounds import Limits
-from hub.client import Client
-from hub.connection import Connections, Terms
-from hub.errors import HubbubError, InboxFull, NameTaken, Unavailable
-from hub.log import Retention
-from hub.node import Node
-from hub.protocol import HttpProtocol, ServerConfig
-from hub.tokens import OWNER, SCOPES, Grant, Identity
+from hub import fold
 from tests.soak import simulated_time
-from tests.soak.checker import Checker, Verdict
-from tests.soak.simulated_disk import Disk, Mounted
+from tests.soak.checker import COUNTED, Checker, Verdict
+from tests.soak.simulated_agents import Reader, Writer
+from tests.soak.simulated_disk import Disk
+from tests.soak.simulated_hub import Hub
 from tests.soak.simulated_network import Network
-from tests.soak.simulated_time import Loop, Machine
+from tests.soak.simulated_time import Loop
 
 STORM = 30.0  # seconds of bad weather
 CALM = 45.0  # seconds for everybody to catch up: longer than any ping, backoff or timeout takes to find a dead peer
 DAY = 86_400.0
 BEGAN = 1_700_000_000.0
-URL = "ws://127.0.0.1:4820/ws"
 READERS = ("alice", "Bob", "carol")
 WRITERS = ("dave", "erin")
-TARGETS = ("alice", "bob", "CAROL", "all", "#news", "#news.sport")
-LIMITS = Limits(window_messages=40, window_bytes=60_000, inbox_messages=10)
-RETENTION = Retention(age=7 * DAY, size=50_000, facts_age=20.0)
-TERMS = Terms(hello_timeout=10.0, slow_reader_timeout=10.0, publish_rate=0, max_unwelcomed=64)
-OWNER_ITSELF = Identity(grant=Grant(id=OWNER, scopes=SCOPES))
 
 
 class Outcome(NamedTuple):
@@ -73,245 +60,6 @@ class Outcome(NamedTuple):
     def explain(self) -> str:
         said = [f"seed {self.seed}: {self.verdict.explain()}", *self.troubles]
         return "\n".join([*said, f"To see it again: python -m tests.soak.simulation {self.seed}"])
-
-
-class Hub:
-    """The hub's machine: it starts, it is stopped or killed, it starts again."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self.machine: Machine | None = None
-        self.node: Node | None = None
-        self._config: ServerConfig | None = None
-        self._connections: Connections
-        self._state: ServerState
-        self.starts = 0
-        self.kills = 0
-
-    async def start(self) -> None:
-        self.starts += 1
-        machine = self.machine = Machine(f"hub/{self.starts}")
-        starting = machine.run(self._start(machine))
-        await asyncio.wait([starting])
-        if not starting.result():  # the disk did not take its first word: as a real one, it ends, and is started again
-            await self.kill()
-
-    async def _start(self, machine: Machine) -> bool:
-        log = Mounted(self._world.disk, machine)
-        tail = await log.tail(LIMITS.window_messages, LIMITS.window_bytes)
-        node = Node(
-            log,
-            await log.load(),
-            tail,
-            limits=LIMITS,
-            retention=RETENTION,
-            version="0",
-            clock=self._world.clock,
-            monotonic=self._world.loop.time,
-        )
-        try:
-            await node.start(lambda: self._broke(machine, node))
-        except HubbubError:
-            return False
-        connections = Connections(node, TERMS, lambda token, scope: OWNER_ITSELF)
-
-        async def app(scope: Any, receive: Any, send: Any) -> None:
-            await connections(scope, receive, send)
-
-        config = ServerConfig(app, lifespan="off", log_config=None, access_log=False, interface="asgi3")
-        config.load()
-        self._state, self._connections, self.node = ServerState(), connections, node
-        self._config = config
-        return True
-
-    def _broke(self, machine: Machine, node: Node) -> None:
-        if machine.alive:
-            self._world.trouble(f"the hub broke: {node.broken}")
-
-    def accept(self) -> tuple[Machine, asyncio.Protocol] | None:
-        if self.machine is None or not self.machine.alive or self._config is None:
-            return None
-        return self.machine, HttpProtocol(self._config, self._state, {}, self._world.loop)
-
-    async def kill(self) -> None:
-        machine, self.machine, self._config = self.machine, None, None
-        if machine is not None:
-            self.kills += 1
-            await machine.kill()
-
-    async def stop(self) -> None:
-        """As SIGTERM does: say goodbye, close what is open, end."""
-        machine, node = self.machine, self.node
-        self._config = None
-        if machine is None or node is None:
-            return
-        await asyncio.wait([machine.run(node.stop())], timeout=30)
-        for connection in list(self._state.connections):
-            machine.context.run(connection.shutdown)
-        await asyncio.sleep(1)
-        self.machine = None
-        await machine.kill()
-
-
-async def connected(make: Callable[[], Client]) -> Client:
-    """The hub may be away, or believe a dead session alive: an agent tries until it is in."""
-    while True:
-        try:
-            return await make().start()
-        except (Unavailable, NameTaken):
-            await asyncio.sleep(0.5)
-
-
-class Reader:
-    """An agent: it reads at its own pace, confirms some of it, dies and comes back."""
-
-    def __init__(self, world: World, name: str, *, observe: bool = False) -> None:
-        self.name = name
-        self.chance = random.Random(f"{world.seed} {name}")
-        self.session = ""
-        self.machine: Machine | None = None
-        self.client: Client | None = None
-        self._world = world
-        self._lives = 0
-        self._observe = observe
-        self._subscribed = observe
-        self._hasty = False  # once the weather is good, it does nothing but read
-
-    def calm(self) -> None:
-        self._hasty = True
-
-    async def live(self) -> None:
-        """Life after life, until the end of the world."""
-        while not self._world.over:
-            machine = self.machine = Machine(f"{self.name}/{self._lives + 1}")
-            life = machine.run(self._live_once())
-            await asyncio.wait([life], timeout=None if self._observe else self.chance.uniform(5, 40))
-            if not life.done() and not self._hasty:
-                self._world.note(self.name, "is killed")
-                await machine.kill()
-            else:
-                await asyncio.wait([life])
-            if not life.cancelled() and (why := life.exception()) is not None and not isinstance(why, HubbubError):
-                self._world.trouble(f"{self.name}: {why!r}")
-            await asyncio.sleep(self.chance.uniform(0, 1 if self._hasty else 5))
-
-    async def _live_once(self) -> None:
-        self._lives += 1
-        session = f"{self.name}/{self._lives}"
-        credit = self.chance.choice([1, 3, 16, 256])
-        client = await connected(
-            lambda: Client(
-                URL,
-                "token",
-                None if self._observe else self.name,
-                credit=credit,
-                observe=self._observe,
-                take_over=not self._observe,
-                random=self.chance.random,
-            )
-        )
-        self._begun(client, session)
-        self.client = client
-        try:
-            if not self._subscribed:
-                await client.subscribe("#news.>")
-                await client.subscribe("#news")
-                self._subscribed = True
-            await self._read(client, session)
-        finally:
-            self.client = None
-            with contextlib.suppress(HubbubError):
-                await client.close()
-
-    def _begun(self, client: Client, session: str) -> None:
-        welcome = client.welcome
-        assert welcome is not None
-        # To observe is to begin at the head of then; to be somebody, at what was read.
-        after = welcome.head if self._observe else welcome.read
-        self.session = session
-        self._world.checker.begun(session, None if self._observe else self.name.lower(), after)
-        self._world.note(session, f"begins after {after}")
-
-    async def _read(self, client: Client, session: str) -> None:
-        world, chance = self._world, self.chance
-        async for event in client.events():
-            if isinstance(event, frames.Message):
-                world.note(session, f"has {event.offset}")
-                world.checker.delivered(
-                    session, "" if event.topic.startswith("$") else event.body.split(".")[0], event.offset
-                )
-                if self._observe:
-                    continue
-                if chance.random() < 0.3:
-                    await self._confirm(client, event.offset)
-                if not self._hasty and chance.random() < 0.03:
-                    await asyncio.sleep(chance.uniform(0, 15))  # busy with something else
-                if not self._hasty and chance.random() < 0.01:
-                    return  # it leaves, and comes back as somebody who has to be told all that it did not read
-            elif isinstance(event, frames.Gap):
-                world.note(session, f"is told of a gap from {event.from_} to {event.to}")
-                world.checker.gap(session, event.from_, event.to)
-
-    async def _confirm(self, client: Client, offset: int) -> None:
-        name = self.name.lower()
-        self._world.checker.read_asked(name, offset)
-        if self.chance.random() < 0.5:
-            await client.read(offset, wait=False)
-            return
-        try:
-            await client.read(offset)
-        except HubbubError:
-            return
-        self._world.note(name, f"has read {offset}")
-        self._world.checker.read(name, offset)
-
-
-class Writer:
-    """Somebody who talks, in several things at once, and says it again until it has an answer."""
-
-    def __init__(self, world: World, name: str) -> None:
-        self.name = name
-        self.chance = random.Random(f"{world.seed} {name}")
-        self._world = world
-        self._number = 0
-        self._saying: list[asyncio.Task[None]] = []
-
-    async def live(self) -> None:
-        machine = Machine(self.name)
-        await asyncio.wait([machine.run(self._talk())])
-
-    async def _talk(self) -> None:
-        world, chance = self._world, self.chance
-        client = await connected(lambda: Client(URL, "token", self.name, random=chance.random, limit=40.0))
-        until = world.loop.time() + STORM
-        while world.loop.time() < until:
-            self._say(client)
-            await asyncio.sleep(chance.expovariate(2.0) if chance.random() < 0.9 else 0.0)
-        await asyncio.wait(self._saying)
-        await client.close()
-
-    def _say(self, client: Client) -> None:
-        self._number += 1
-        tag = f"{self.name}-{self._number}"
-        to = self.chance.choice(TARGETS)
-        ttl = self.chance.uniform(0.5, 60) if self.chance.random() < 0.1 else None
-        body = tag + "." * self.chance.choice([1, 1, 40, 40, 900])
-        self._world.checker.sent(tag, self.name, to, may_expire=ttl is not None)
-        self._saying.append(asyncio.create_task(self._ask(client, tag, to, body, ttl)))
-
-    async def _ask(self, client: Client, tag: str, to: str, body: str, ttl: float | None) -> None:
-        world = self._world
-        for _ in range(self.chance.choice([1, 1, 3])):
-            try:
-                published = await client.publish(to, body, id=tag, ttl=ttl)
-            except HubbubError as why:
-                world.note(tag, why.code)
-                if isinstance(why, InboxFull):  # an answer, whatever became of earlier attempts
-                    world.checker.refused(tag)
-                    return
-            else:
-                world.note(tag, f"is at {published.offset}")
-                world.checker.confirmed(tag, published.offset)
 
 
 class World:
@@ -345,7 +93,7 @@ class World:
         readers = [Reader(self, name) for name in READERS]
         readers.append(Reader(self, "eye", observe=True))
         lives = [asyncio.create_task(reader.live()) for reader in readers]
-        writing = [asyncio.create_task(Writer(self, name).live()) for name in WRITERS]
+        writing = [asyncio.create_task(Writer(self, name).live(self.loop.time() + STORM)) for name in WRITERS]
         await self._storm()
         self.note("the weather", "clears")
         self.network.weather.calm()
@@ -380,7 +128,7 @@ class World:
             if self.loop.time() >= until:
                 break
             await self.chance.choice(misfortunes)()
-        while self.hub.machine is None or self.hub._config is None:
+        while not self.hub.listening:
             await self.hub.kill()
             await self.hub.start()
 
@@ -444,6 +192,23 @@ def play(seed: int) -> Outcome:
         logging.disable(logging.NOTSET)
         if collected:
             gc.enable()
+
+
+def tally(seed: int) -> Counter[str]:
+    """Play a seed and count what there was. Raises AssertionError, with the command to see it again, if it is bad."""
+    outcome = play(seed)
+    assert outcome.good, outcome.explain()
+    storms = Counter({"seeds": 1, "kills": outcome.kills, "cuts": outcome.cuts, "failed writes": outcome.failures})
+    return storms + outcome.verdict.counts
+
+
+def summed(tallies: Iterable[Counter[str]]) -> str:
+    """One line for many seeds."""
+    counts: Counter[str] = Counter()
+    for each in tallies:
+        counts += each
+    storms = ("seeds", "kills", "cuts", "failed writes")
+    return ", ".join(f"{counts[each]:,} {each}" for each in (*storms, *COUNTED)) + "; no invariant broken"
 
 
 async def _play(loop: Loop, seed: int) -> Outcome:

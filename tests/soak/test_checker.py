@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.soak.checker import INVARIANTS, Checker
+from tests.invariants import SEEN_FROM_OUTSIDE
+from tests.soak.checker import Checker
 
 Event = tuple[Any, ...]
 
@@ -179,7 +180,15 @@ BAD = {
     ),
     "a gap was told and all is there": (
         (*KEPT, ALICE, ("gap", "alice/1", 1, 1), *given("alice/1", 2, 3)),
-        {"needless gaps": 1},
+        {"needless gaps": 1, "unannounced gaps": 1},
+    ),
+    "a gap hides what is still there": (
+        (*STORED, ("reading", [(2, "m2"), (3, "m3")], 2), ALICE, ("gap", "alice/1", 1, 2), *given("alice/1", 3)),
+        {"unannounced gaps": 1},
+    ),
+    "a gap comes after what lay behind it": (
+        (*STORED, ("reading", [(2, "m2"), (3, "m3")], 2), ALICE, *given("alice/1", 2, 3), ("gap", "alice/1", 1, 1)),
+        {"out of order": 1},
     ),
     "a subscriber was passed over": (
         (
@@ -209,7 +218,7 @@ def test_a_breach_is_found_and_called_by_its_name(history: tuple[Event, ...], fo
 
 
 def test_every_invariant_has_a_history_that_breaks_it() -> None:
-    assert {name for _, found in BAD.values() for name in found} == {each.name for each in INVARIANTS}
+    assert {name for _, found in BAD.values() for name in found} == {each.name for each in SEEN_FROM_OUTSIDE}
 
 
 def test_the_verdict_is_one_line_of_counts() -> None:
