@@ -20,8 +20,10 @@ from tests.soak.simulated_time import Machine
 if TYPE_CHECKING:
     from tests.soak.simulation import World
 
-LIMITS = Limits(window_messages=40, window_bytes=60_000, inbox_messages=10)
-RETENTION = Retention(age=7 * 86_400.0, size=50_000, facts_age=20.0)
+DAY = 86_400.0
+# What waits for a name that nobody has yet outlives a leap of the clock: what may expire, its writer says.
+LIMITS = Limits(window_messages=40, window_bytes=60_000, inbox_messages=10, unknown_ttl=10 * DAY)
+RETENTION = Retention(age=7 * DAY, size=50_000, facts_age=20.0)
 TERMS = Terms(hello_timeout=10.0, slow_reader_timeout=10.0, publish_rate=0, max_unwelcomed=64)
 OWNER_ITSELF = Identity(grant=Grant(id=OWNER, scopes=SCOPES))
 

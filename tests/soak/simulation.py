@@ -29,13 +29,12 @@ from tests.soak import simulated_time
 from tests.soak.checker import COUNTED, Checker, Verdict
 from tests.soak.simulated_agents import Reader, Writer
 from tests.soak.simulated_disk import Disk
-from tests.soak.simulated_hub import Hub
+from tests.soak.simulated_hub import DAY, Hub
 from tests.soak.simulated_network import Network
 from tests.soak.simulated_time import Loop
 
 STORM = 30.0  # seconds of bad weather
 CALM = 45.0  # seconds for everybody to catch up: longer than any ping, backoff or timeout takes to find a dead peer
-DAY = 86_400.0
 BEGAN = 1_700_000_000.0
 READERS = ("alice", "Bob", "carol")
 WRITERS = ("dave", "erin")
