@@ -19,9 +19,9 @@ test: .venv/ready-to-test  ## every test but the long ones, with a real browser
 	@.ci/browser
 	@$(RUN) pytest -n auto
 
-soak: .venv/ready-to-test  ## the long ones: storms, kills, restarts, many rounds of each
+soak: .venv/ready-to-test  ## the long ones, in full; goes on after a failure, and ends with what each has counted
+	@.ci/tools || echo "Without these some tests are skipped; the end says which."
 	@$(RUN) pytest -m soak
-	@$(RUN) pytest -o addopts="--import-mode=importlib -ra -s" tests/soak
 
 clients: .venv/ready-to-test  ## the real Claude Code, Codex, Gemini CLI and MCP Inspector, from npm; no account is needed
 	@.ci/clients

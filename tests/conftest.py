@@ -1,0 +1,18 @@
+"""At the end of `make soak`: what each long test has counted, in its own words, whether it passed or failed."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    ended = [report for how in ("passed", "failed") for report in terminalreporter.getreports(how)]
+    long = [report for report in ended if report.when == "call" and "soak" in report.keywords]
+    if not long:
+        return
+    terminalreporter.section("what was counted")
+    for report in sorted(long, key=lambda each: each.nodeid):
+        lines = [line for line in report.capstdout.splitlines() if line.strip()] or ["nothing was counted"]
+        terminalreporter.line(f"{report.outcome.upper()} {report.nodeid} in {report.duration:.0f} s")
+        for line in lines:
+            terminalreporter.line(f"  {line}")
