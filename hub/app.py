@@ -201,7 +201,11 @@ async def build(settings: Settings) -> AsyncIterator[App]:
                 age=settings.retention_age, size=settings.retention_size, facts_age=settings.cursor_retention
             ),
             version=__version__,
-            upkeep={"the search index": history.index_slice, "the tallies": history.tally_slice},
+            upkeep={
+                "the search index": history.index_slice,
+                "the merging of the search index": history.merge_slice,
+                "the tallies": history.tally_slice,
+            },
         )
         keyring = Keyring(OwnerToken(settings.paths.token_file), history)
         await keyring.load()

@@ -5,6 +5,9 @@ text (https://sqlite.org/fts5.html#unicode61_tokenizer), so what the index has n
 and so is everything where Python's sqlite3 has no FTS5.
 
 The index keeps no text of its own: it is an external content table over `messages`.
+
+Each slice that is added stands in a segment of its own, and a search looks into all of them. So they are merged, two of
+about the same size at a time: a million messages stand in a handful of segments, and each was copied some ten times.
 """
 
 from __future__ import annotations
@@ -38,6 +41,12 @@ REMOVE = f"""
     SELECT 'delete', offset, body FROM messages
      WHERE offset IN (SELECT value FROM json_each(:offsets)) AND offset <= :indexed AND body <> ''
     """  # noqa: S608
+
+# https://sqlite.org/fts5.html#the_merge_command: about so many pages at once; it has changed two rows or more unless
+# nothing was left to merge. (:pages)
+MERGE = f"INSERT INTO {TABLE} ({TABLE}, rank) VALUES ('merge', :pages)"  # noqa: S608
+MERGES_TWO = f"SELECT 1 FROM {TABLE}_config WHERE k = 'usermerge' AND v = 2"  # noqa: S608
+MERGE_TWO = f"INSERT INTO {TABLE} ({TABLE}, rank) VALUES ('usermerge', 2)"  # noqa: S608
 
 _WORD = re.compile(r"[^\W_]+")
 

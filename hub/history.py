@@ -50,6 +50,7 @@ TRIM_ROWS = 500  # one slice of trimming: it holds up waiting drafts, so it must
 TRIM_BYTES = 4 * 2**20
 INDEX_ROWS = 500
 INDEX_BYTES = 2**20
+MERGE_PAGES = 16  # of the full-text index, in one slice of its merging
 CHECKPOINT_PAGES = 2000  # 8 MB of log are copied into the database file at once
 
 log = logging.getLogger(__name__)
@@ -127,6 +128,7 @@ class History:
         self._floor = 1
         self._size = 0  # bytes of all messages kept
         self._indexed = 0  # how far the full-text index has come
+        self._merged = -1  # how far it had come when nothing was left to merge in it
         self._full_text = False
         self._tallied = 0  # how far the tallies have come
         self._stale = False  # the five above are to be read again
@@ -164,6 +166,7 @@ class History:
         self._full_text = bool(await self._writer.execute_fetchall(fulltext.AVAILABLE))
         if self._full_text:
             await self._writer.execute(fulltext.CREATE)
+            await self._merge_eagerly()
         self._reader = await self._connection(READER_PRAGMAS)
         self._searcher = await self._connection(READER_PRAGMAS)
         await self._searcher.create_function("has_words", 2, fulltext.has_words, deterministic=True)
@@ -310,6 +313,30 @@ class History:
             except sqlite3.DatabaseError as why:
                 return await self._renew_index(why)
 
+    async def merge_slice(self) -> bool:
+        """Merge some more of the full-text index's segments; returns whether there may be more. Raises StorageFailed.
+
+        A search looks into each of them: without merging it takes the longer, the more slices there were.
+        """
+        async with self._writing():
+            if not self._full_text or self._merged == self._indexed:
+                return False
+            before = self._writer.total_changes
+            try:
+                await self._writer.execute(fulltext.MERGE, {"pages": MERGE_PAGES})
+                more = self._writer.total_changes - before >= 2
+                await self._store()
+            except sqlite3.DatabaseError as why:
+                return await self._renew_index(why)
+            self._merged = -1 if more else self._indexed
+            return more
+
+    async def _merge_eagerly(self) -> None:
+        with suppress(*FAILURES):  # a damaged index is met, and made anew, where it is written
+            if not await self._writer.execute_fetchall(fulltext.MERGES_TWO):
+                await self._writer.execute(fulltext.MERGE_TWO)
+                await self._writer.commit()
+
     async def _renew_index(self, why: sqlite3.DatabaseError) -> bool:
         """Make a damaged index anew; if it cannot even be dropped, do without it. Raises `why` if it is not damage."""
         if not is_damage(why):
@@ -320,6 +347,7 @@ class History:
             await self._writer.execute("UPDATE meta SET value = '0' WHERE key = 'indexed'")
             await self._writer.execute(fulltext.DROP)
             await self._writer.execute(fulltext.CREATE)
+            await self._writer.execute(fulltext.MERGE_TWO)
             await self._store()
         except sqlite3.DatabaseError as stuck:
             if not is_damage(stuck):

@@ -566,6 +566,37 @@ async def test_the_index_follows_in_slices(path: Path, monkeypatch: pytest.Monke
         assert log._indexed == 36
 
 
+async def segments(log: History) -> int:
+    ((count,),) = await log._writer.execute_fetchall("SELECT count(DISTINCT segid) FROM full_text_idx")
+    return int(count)
+
+
+async def test_the_slices_of_the_index_are_merged(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history, "INDEX_ROWS", 10)
+    async with await History.open(path) as log:
+        await log.append([draft(number, body=f"both unique{number}") for number in range(640)])
+        while await log.index_slice():
+            pass
+        many = await segments(log)
+        assert many > 3
+        while await log.merge_slice():
+            pass
+        assert await segments(log) < many
+        assert not await log.merge_slice(), "there is nothing new"
+        await log.trim(Retention(age=1e12, size=300 * 100, facts_age=1e12), NOW)
+        assert len(await log.search(Search(text="both", limit=500))) == len(await offsets(log))
+        assert [each.offset for each in await log.search(Search(text="unique639"))] == [640]
+        await log._writer.execute("INSERT INTO full_text (full_text, rank) VALUES ('integrity-check', 1)")
+
+
+async def test_a_database_of_an_earlier_version_merges_two_from_now_on(path: Path) -> None:
+    async with await History.open(path) as log:
+        await log._writer.execute("DELETE FROM full_text_config WHERE k = 'usermerge'")
+        await log._writer.commit()
+    async with await History.open(path) as log:
+        assert await log._writer.execute_fetchall("SELECT v FROM full_text_config WHERE k = 'usermerge'") == [(2,)]
+
+
 async def test_trimmed_messages_leave_the_index(path: Path) -> None:
     async with await History.open(path) as log:
         await log.append([draft(number, body=f"both unique{number}") for number in range(10)])
@@ -601,7 +632,7 @@ async def test_a_damaged_index_costs_no_answer(path: Path, damage: Callable[[Pat
         trimmed = await log.trim(Retention(age=1e12, size=800, facts_age=1e12), NOW)
         assert trimmed.floor == 3
         assert (await log.append([draft(11)]))[0].offset == 11
-        while await log.index_slice():
+        while await log.index_slice() or await log.merge_slice():
             pass
         assert len(await log.search(Search(text="message"))) == 9
         assert log._indexed == (11 if mended else 0)

@@ -52,6 +52,7 @@ class Clerk:
         self._to_do = deque(attempts)
         self._attempts = 0
         self._answers = 0
+        self._over = 0  # attempts that were answered, or that nobody will answer any more
         self._offsets: dict[int, int] = {}
         self._moved: set[int] = set()
         self._progress = asyncio.Event()
@@ -94,7 +95,7 @@ class Clerk:
 
     async def _until(self, senders: list[asyncio.Task[None]], moment: int | None) -> None:
         async with asyncio.timeout(10 * BOUND):
-            while self._answers < moment if moment is not None else len(self._offsets) < self._messages or self._to_do:
+            while self._over < moment if moment is not None else len(self._offsets) < self._messages or self._to_do:
                 for sender in senders:
                     if sender.done():
                         sender.result()
@@ -121,11 +122,14 @@ class Clerk:
 
     def _unanswered(self, number: int) -> None:
         """An attempt that nobody answered counts; but somebody has to be told in the end."""
+        self._over += 1
+        self._progress.set()
         if number not in self._offsets and number not in self._to_do:
             self._to_do.append(number)
 
     def _answered(self, number: int, offset: int) -> None:
         self._answers += 1
+        self._over += 1
         if self._offsets.setdefault(number, offset) != offset:
             self._moved.add(number)
         self._progress.set()

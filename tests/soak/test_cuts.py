@@ -39,7 +39,7 @@ async def test_whoever_resumes_one_message_too_late_is_found_out(
 @pytest.mark.timeout(1800)
 async def test_a_thousand_cuts_cost_nobody_a_message(tmp_path: Path) -> None:
     seed = random.randrange(2**32)
-    print(f"\ncuts, seed {seed}: ", end="")
+    print(f"\ncuts, seed {seed}")
     cut = await Wires(seed).run(tmp_path / "home", cuts=1000)
     print(f"{cut.cuts:,} connections cut, {cut.resumed:,} resumed: {cut.verdict}")
     assert cut.verdict.good, cut.verdict.explain()

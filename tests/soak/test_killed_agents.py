@@ -25,7 +25,7 @@ async def test_an_agent_killed_between_push_tool_and_read_loses_nothing(tmp_path
 @pytest.mark.parametrize("quarter", [1, 2, 3, 4])
 async def test_two_hundred_killed_agents_lose_nothing(tmp_path: Path, quarter: int, hub_too: bool) -> None:
     seed = random.randrange(2**32)
-    print(f"\nkilled agents {quarter} of 4, seed {seed}: ", end="")
+    print(f"\nkilled agents {quarter} of 4, seed {seed}")
     killings = Killings(tmp_path / "home", seed, hub_too=hub_too)
     verdict = await killings.run(rounds=50)
     print(f"{killings.kills} kills of the agent, {killings.hub_kills} of the hub: ", end="")

@@ -23,7 +23,7 @@ async def test_publishes_retried_across_restarts_are_stored_once(tmp_path: Path)
 @pytest.mark.timeout(1800)
 async def test_ten_thousand_publishes_retried_three_times_are_ten_thousand(tmp_path: Path) -> None:
     seed = random.randrange(2**32)
-    print(f"\nretries, seed {seed}: ", end="")
+    print(f"\nretries, seed {seed}")
     counts = await Clerk(tmp_path / "home", seed, messages=10_000, restarts=20).work()
     print(
         f"{counts.messages:,} publishes sent {counts.attempts:,} times over {counts.kills} kills and "
