@@ -98,6 +98,7 @@ class Agent:
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
+        self.patience = BOUND  # seconds for an answer
         self._number = 0
 
     @classmethod
@@ -141,7 +142,7 @@ class Agent:
 
     async def answer(self, number: int) -> dict[str, Any]:
         assert self.process.stdout is not None
-        async with asyncio.timeout(BOUND):
+        async with asyncio.timeout(self.patience):
             while line := await self.process.stdout.readline():
                 if not line.endswith(b"\n"):
                     break  # cut off in the middle: the model never had it

@@ -366,6 +366,7 @@ class Storm:
             await asyncio.sleep(RETRY)
         place = {"HUBBUB_URL": self.hub.url, "HUBBUB_TOKEN": self.hub.token}
         agent = await Agent.start(self.home, "mcp", place)
+        agent.patience = 4 * BOUND  # it may try for 30 s to reach a hub that is killed again before it is welcomed
         self._begin("mcp", 0)
         try:
             while True:
