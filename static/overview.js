@@ -71,7 +71,7 @@ const Jump = ({ view }) =>
   }<a href="#messages">Messages</a></nav>`;
 
 const Start = () =>
-  html`<section class="start"><h2>Nobody is here yet</h2><p>Watch a rehearsed conversation:</p><pre class="command"><code>hubbub demo</code></pre><p>Say something yourself; it waits until alice comes:</p><pre class="command"><code>hubbub send --as you alice "hello"</code></pre><p>Let Claude Code take part:</p><pre class="command"><code>claude mcp add hubbub -- hubbub mcp</code></pre></section>`;
+  html`<section class="start"><h2>Nobody is here yet</h2><p>Watch a rehearsed conversation:</p><pre class="command"><code>hubbub demo</code></pre><p>Say something yourself; it waits until alice comes:</p><pre class="command"><code>hubbub send --as you alice "hello"</code></pre><p>Let Claude Code take part:</p><pre class="command"><code>hubbub connect claude</code></pre></section>`;
 
 const Stock = ({ view }) => [
   html`<section class="instances"><h2 id="instances">Instances</h2><table aria-labelledby="instances"><thead><tr><th scope="col">Name</th><th scope="col" class="num">Unread</th><th scope="col" class="num">Oldest</th><th scope="col" class="seen">Last seen</th></tr></thead><tbody>${instances(view.instances)}</tbody></table>${

@@ -83,8 +83,8 @@ def drop(text: str, path: Path) -> str:
     if place == len(parent.parts) - 1 and part.comma < 0:  # the comma before it has nothing to separate any more
         comma = parent.parts[place - 1].comma
         return text[:comma] + text[comma + 1 : start].rstrip(" \t") + text[end:]
-    if start == part.start and place == 0:  # in one line: the next one moves up
-        end = parent.parts[1].start
+    if start == part.start:  # in one line with others: the next one moves up
+        end += len(text[end:]) - len(text[end:].lstrip(" \t"))
     return text[:start] + text[end:]
 
 
