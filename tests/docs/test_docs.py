@@ -10,6 +10,7 @@ from typing import get_args
 import pytest
 
 from hub import asyncapi, errors, fold, frames
+from tests.invariants import INVARIANTS, Invariant
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -62,6 +63,11 @@ def test_every_metric_is_explained_and_every_explained_one_exists() -> None:
 
 def test_the_asyncapi_document_is_what_the_code_says() -> None:
     assert json.loads(page("asyncapi.json")) == asyncapi.document(), "python -m hub.asyncapi > docs/asyncapi.json"
+
+
+@pytest.mark.parametrize("invariant", INVARIANTS, ids=lambda invariant: invariant.name)
+def test_every_invariant_is_promised(invariant: Invariant) -> None:
+    assert f"| {invariant.name} | {invariant.says} |" in page("reliability.md")
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)

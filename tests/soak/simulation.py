@@ -1,10 +1,10 @@
 """A whole world in one process, the same for the same seed: a hub, its disk, its clients, and the network between them.
 
 The hub is the real core, node, journal, connections and uvicorn's protocols; the clients are `hub.client` on the real
-`websockets`. Simulated are time, the network and the disk. Two minutes of a bad day pass in a third of a second: the
-hub is killed and stopped, the disk fails and hangs, retention cuts away what readers have not had, connections break in
-the middle of frames, are late, stall and go silent; readers are slow, die and come back; the wall clock leaps.
-Then the weather clears, everybody has time to catch up, and the checker is asked.
+`websockets`. Simulated are time, the network and the disk. More than a minute of a bad day passes in a third of a
+second: the hub is killed and stopped, the disk fails and hangs, retention cuts away what readers have not had,
+connections break in the middle of frames, are late, stall and go silent; readers are slow, die and come back; the wall
+clock leaps. Then the weather clears, everybody has time to catch up, and the checker is asked.
 
     python -m tests.soak.simulation 17       one seed, with its trace and the verdict
 """
