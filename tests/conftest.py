@@ -8,7 +8,7 @@ import pytest
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     ended = [report for how in ("passed", "failed") for report in terminalreporter.getreports(how)]
     long = [report for report in ended if report.when == "call" and "soak" in report.keywords]
-    if not long:
+    if not long or terminalreporter.config.getoption("capture") == "no":  # -s: it stands above already
         return
     terminalreporter.section("what was counted")
     for report in sorted(long, key=lambda each: each.nodeid):
