@@ -65,7 +65,8 @@ class Running(NamedTuple):
 class HubLock:
     """Held by a hub for its life, so that no two hubs share a database or a folder.
 
-    Entering raises Unavailable if another hub is there; it removes what a hub that was killed left behind.
+    Entering raises Unavailable if another hub is there, and StorageFailed if the folder cannot be written; it removes
+    what a hub that was killed left behind.
     """
 
     def __init__(self, paths: Paths) -> None:
@@ -73,14 +74,23 @@ class HubLock:
         self._locks = [FileLock(path) for path in dict.fromkeys((paths.hub_lock, paths.data_lock))]
 
     def __enter__(self) -> HubLock:
+        try:
+            self._acquire()
+            remove_hub_json(self._paths)
+        except OSError as why:
+            from hub.database import storage_failed
+
+            self.__exit__(None, None, None)
+            raise storage_failed(why, Path(why.filename or self._paths.home)) from why
+        return self
+
+    def _acquire(self) -> None:
         for lock in self._locks:
             make_private(lock.path.parent)
             # Somebody who only asks whether it is held can be in the way for a moment.
             if not lock.acquire(timeout=1):
                 self.__exit__(None, None, None)
                 raise _runs_already(self._paths, lock.path)
-        remove_hub_json(self._paths)
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -9,6 +9,7 @@ import logging
 import re
 import sys
 from collections.abc import MutableMapping
+from contextlib import suppress
 from logging.handlers import RotatingFileHandler
 from typing import Any, TextIO
 
@@ -36,7 +37,7 @@ def setup(settings: Settings, *, detached: bool, terminal: TextIO | None = None)
     terminal = terminal or sys.stderr
     path = settings.paths.log_file
     make_private(path.parent)
-    file = RotatingFileHandler(path, maxBytes=FILE_BYTES, backupCount=OLD_FILES, encoding="utf-8", delay=True)
+    file = LogFile(path, maxBytes=FILE_BYTES, backupCount=OLD_FILES, encoding="utf-8", delay=True)
     file.setFormatter(_formatter(settings.log_format, tty=False))
     handlers: list[logging.Handler] = [file]
     if not detached:
@@ -52,6 +53,29 @@ def setup(settings: Settings, *, detached: bool, terminal: TextIO | None = None)
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
     )
+
+
+class LogFile(RotatingFileHandler):
+    """A log file whose disk may be full or read-only: that is said in one line, once, until a line gets through."""
+
+    silent = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._failed = False
+        super().emit(record)
+        self.silent = self._failed
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name for it
+        why = sys.exc_info()[1]
+        if not isinstance(why, OSError):
+            super().handleError(record)
+            return
+        self._failed = True
+        if not self.silent and sys.stderr is not None:
+            with suppress(OSError):
+                sys.stderr.write(
+                    f"The log {self.baseFilename} cannot be written ({why}); the hub goes on without it.\n"
+                )
 
 
 def strike_keys(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

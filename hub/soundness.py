@@ -66,6 +66,7 @@ def fault(path: Path, synchronous: Synchronous) -> str | None:
     except TimeoutError:
         log.warning("The check of %s was given up after %g s; it was sound as far as that went.", wal, CHECK_SECONDS)
     try:
+        _check_formats(path)
         # What an interrupted transaction has changed without a WAL is undone by whoever may write, or not at all.
         with closing(connect(path, "mode=rw" if beside(path, "-journal").exists() else "mode=ro")) as db:
             if db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0 and schema.version_of(db) == 0:
@@ -108,6 +109,17 @@ def connect(path: Path, mode: str) -> sqlite3.Connection:
     db = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, isolation_level=None, timeout=5)
     db.text_factory = lambda text: text.decode("utf-8", "replace")
     return db
+
+
+def _check_formats(path: Path) -> None:
+    """Raise Damaged if the head names a format that SQLite would only read: it would look like a read-only disk.
+
+    https://sqlite.org/fileformat2.html#file_format_version_numbers
+    """
+    with path.open("rb") as file:
+        head = file.read(20)
+    if head.startswith(b"SQLite format 3\0") and max(head[18:20]) > 2:
+        raise Damaged(f"its head asks for the file formats {head[18]} and {head[19]}, which there are none of")
 
 
 def _check_version(db: sqlite3.Connection) -> None:

@@ -12,7 +12,7 @@ import pytest
 import structlog
 
 from hub.config import Settings, load
-from hub.logs import FILE_BYTES, LIBRARIES, OLD_FILES, setup
+from hub.logs import FILE_BYTES, LIBRARIES, OLD_FILES, LogFile, setup
 
 TOKEN = "hub_" + "x" * 43
 
@@ -127,3 +127,20 @@ def test_the_file_is_turned_over_and_no_more_than_five_old_ones_are_kept(tmp_pat
 def test_others_cannot_look_into_the_logs(tmp_path: Path) -> None:
     setup(settings(tmp_path), detached=True)
     assert stat.S_IMODE((tmp_path / "logs").stat().st_mode) == 0o700
+
+
+def test_a_log_that_cannot_be_written_is_said_once_in_one_line_and_goes_on_later(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "logs" / "hub.log"
+    log = logging.Logger("a log of its own")
+    log.addHandler(handler := LogFile(path, delay=True))
+    for line in ("one", "two"):
+        log.error(line)  # the folder is not there
+    path.parent.mkdir()
+    log.error("three")
+    handler.close()
+    assert path.read_text() == "three\n"
+    said = capsys.readouterr().err
+    assert said.count("cannot be written") == said.count("\n") == 1
+    assert "Traceback" not in said

@@ -131,3 +131,15 @@ async def test_a_token_whose_hash_is_none_goes_and_nothing_else_does(tmp_path: P
         assert "a row of tokens makes no sense" in (log.opened.told() or "")
         assert [each.id for each in await log.tokens()] == ["t0"]
         assert log.opened.recovered == 1
+
+
+async def test_a_head_by_which_sqlite_would_only_read_is_damage_and_no_read_only_disk(tmp_path: Path) -> None:
+    path = tmp_path / "home" / "hubbub.db"
+    async with await History.open(path) as log:
+        await log.append([draft(1)])
+    with path.open("r+b") as file:
+        file.seek(18)
+        file.write(b"\x42")
+    async with await History.open(path) as log:
+        assert "file formats 66 and 2" in (log.opened.told() or "")
+        assert (log.opened.recovered, log.opened.lost) == (1, 0)

@@ -12,6 +12,7 @@ import sys
 from hub import cli, database, history
 from hub.history import History
 from hub.journal import Journal
+from hub.node import Node
 
 
 def checkpoints_often() -> None:
@@ -51,6 +52,10 @@ def leaves_its_journal() -> None:
         os._exit(0)
 
     History.close = never  # type: ignore[method-assign]
+
+
+def says_it_is_ready() -> None:
+    Node.problems = lambda self: []  # type: ignore[method-assign]
 
 
 def _add_pragma(pragma: str) -> None:
