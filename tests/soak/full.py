@@ -20,8 +20,8 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
 from tests.journeys.processes import BOUND, HUBBUB, HubProcess, environment, hub_process
-from tests.journeys.test_storm import everything
 from tests.soak.disk import NAME, SYNC, TRUNCATE, WRITE, Shim
+from tests.soak.publishers import everything
 
 RECOVERY = 5.0  # seconds after the cause has gone away
 SIZE = 16  # MiB of the small disk

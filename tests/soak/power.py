@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from hub.history import History
 from tests.journeys.processes import BOUND, hub_process
-from tests.journeys.test_storm import Storm
 from tests.soak.disk import Call, Disk, Shim, folder, read_tape
+from tests.soak.publishers import Publishers
 
 HOWS = ("synced", "synced", "torn", "torn", "prefix", "cached")
 EVERYTHING = 2**40
@@ -43,14 +43,14 @@ async def record(scratch: Path, seed: int, goals: Sequence[int], faults: Sequenc
     under = scratch / "disk"
     under.mkdir(parents=True)
     shim = Shim(scratch / "shim", under)
-    storm = Storm(seed)
+    publishers = Publishers(seed)
     command = [sys.executable, "-m", "tests.soak.frail", "checkpoints_often", *faults]
     for goal in goals:
         with hub_process(under / "home", command, **shim.environment) as hub:
-            blowing = asyncio.create_task(storm.blow(hub))
-            wanted = len(storm.confirmed) + goal
+            blowing = asyncio.create_task(publishers.blow(hub))
+            wanted = len(publishers.confirmed) + goal
             async with asyncio.timeout(BOUND + goal / 20):
-                while len(storm.confirmed) < wanted and not blowing.done():
+                while len(publishers.confirmed) < wanted and not blowing.done():
                     await asyncio.sleep(0.001)
             hub.kill()
             await blowing
@@ -127,8 +127,8 @@ async def check(home: Path, confirmed: dict[str, int]) -> None:
 
 async def check_hub(home: Path, confirmed: dict[str, int]) -> None:
     """A hub starts on it at once, tells the same, and stops properly."""
-    storm = Storm(0)
-    storm.confirmed = dict(confirmed)
+    publishers = Publishers(0)
+    publishers.confirmed = dict(confirmed)
     with hub_process(home) as hub:
-        await storm.check(hub)
+        await publishers.check(hub)
         assert hub.stop() == 0
