@@ -16,6 +16,8 @@ from hub.log import Party, Span
 from hub.message import Message
 from hub.topic import ALL, INBOX, Tree, is_open, is_pattern, matches
 
+NAMED = 2000  # topics that are looked through, at most, for those that a search's wildcards mean
+
 
 class Waiting(NamedTuple):
     """A direct message nobody has read yet."""
@@ -380,15 +382,22 @@ class Registry:
             found.append(Span(topic, after, upto))
 
     def party(self, instance: Instance) -> Party:
-        """This instance as a search knows it."""
+        """This instance as a search knows it.
+
+        What a wildcard covers stands all over the log, and would be looked for there message by message. So the topics
+        that it means now are named instead, unless there are very many.
+        """
         last = 2**63 - 1
+        heard = instance.subscriptions
+        if any(map(is_pattern, heard)) and len(self._open) <= NAMED:
+            heard = {span.topic: span.after for span in self.spans(instance, 0, last) if is_open(span.topic)}
         return Party(
             origin=instance.origin,
             spans=tuple(
                 Span(INBOX + holding.key, holding.since, last if holding.until is None else holding.until)
                 for holding in instance.holdings
             ),
-            patterns=((ALL, instance.origin), *instance.subscriptions.items()),
+            patterns=((ALL, instance.origin), *heard.items()),
         )
 
 

@@ -208,11 +208,18 @@ def test_a_party_is_what_an_instance_may_see() -> None:
         told(3, "$instance.forgot", name="Alice"),
         told(4, "$subscription.added", origin=1, topic="build.>"),
     )
-    assert made.party(it) == Party(
-        origin=1,
-        spans=(Span("inbox.alice", 0, 3), Span("inbox.anna", 2, END)),
-        patterns=(("all", 1), ("build.>", 4)),
-    )
+    inboxes = (Span("inbox.alice", 0, 3), Span("inbox.anna", 2, END))
+    made.apply(message(5, topic="build.linux"))
+    made.apply(message(6, topic="deploy"))
+    assert made.party(it) == Party(origin=1, spans=inboxes, patterns=(("all", 1), ("build.linux", 4)))
+
+
+def test_a_party_keeps_its_wildcards_where_naming_their_topics_would_take_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub.registry.NAMED", 1)
+    made, it = alice(told(4, "$subscription.added", origin=1, topic="build.>"))
+    for offset, topic in enumerate(["build.linux", "deploy"], start=5):
+        made.apply(message(offset, topic=topic))
+    assert made.party(it).patterns == (("all", 1), ("build.>", 4))
 
 
 # Cursors and inboxes
