@@ -49,6 +49,7 @@ RARE = "xylophone"
 KEPT = 3000  # what both hubs hold: enough for every question
 CAUGHT_UP = 1000  # messages that a reader is sent when it comes back
 PEOPLE = 20
+HEARD = 0.95  # of all messages; the newest are on a topic that nobody hears
 NEVER_READ = 5  # of them: they hear everything, and have read nothing since they registered
 WINDOW = 500
 FLIGHT = 16  # publishes on the way at once
@@ -82,7 +83,8 @@ class Maker:
     async def talk(self, count: int) -> None:
         """`count` messages, on topics, to all and to people; then everybody but a few has read them."""
         for begin in range(0, count, BATCH):
-            await self._history.append([self._say(begin + number) for number in range(min(BATCH, count - begin))])
+            numbers = range(begin, min(begin + BATCH, count))
+            await self._history.append([self._say(number, unheard=number >= HEARD * count) for number in numbers])
             head = (await self._history.tail(1, 2**30))[0].offset
             for name in list(self._origins)[NEVER_READ:]:
                 await self._told(fold.CURSORS, [{"moved": [self._moved(name, head)]}])
@@ -96,10 +98,12 @@ class Maker:
     def _moved(self, name: str, head: int) -> dict[str, Any]:
         return {"origin": self._origins[name], "name": name, "received": head, "read": head}
 
-    def _say(self, number: int) -> Draft:
+    def _say(self, number: int, *, unheard: bool) -> Draft:
         name = f"agent-{self._chance.randrange(PEOPLE)}"
         kind = self._chance.random()
-        if kind < 0.2:
+        if unheard:
+            to, topic = "#quiet", "quiet"
+        elif kind < 0.2:
             to, topic = "all", "all"
         elif kind < 0.4:
             whom = f"agent-{self._chance.randrange(NEVER_READ, PEOPLE)}"
