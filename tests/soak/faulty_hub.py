@@ -23,7 +23,7 @@ from hub.protocol import WebSocketProtocol
 from hub.session import Session
 
 FAULTS: dict[str, Callable[[], None]] = {}
-LATE = 0.1  # seconds between a confirmation and the commit that should have come before it
+LATE = 1.0  # seconds between a confirmation and the commit that should have come before it
 
 under_way: set[asyncio.Future[None]] = set()  # what nobody waits for; the loop keeps no hold of it
 
