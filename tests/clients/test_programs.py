@@ -19,6 +19,7 @@ PINNED = json.loads((Path(__file__).parent / "package.json").read_text())["depen
         ("claude", "@anthropic-ai/claude-code"),
         ("codex", "@openai/codex"),
         ("gemini", "@google/gemini-cli"),
+        ("opencode", "opencode-ai"),
     ],
 )
 def test_it_starts_and_is_the_pinned_version(run: Run, name: str, package: str) -> None:

@@ -19,8 +19,9 @@ from hub.connect.edit import Edit, Include, find
 from hub.connect.entry import HOOK_LIMIT, NAME, READING, Wish, hooks, server
 
 ALL_TOOLS: Final = f"mcp__{NAME}"
-ANSWERING: Final = ("UserPromptSubmit", "PostToolUse", "Stop")
-WAITING: Final = 7 * 86_400  # seconds that one waiting hook may live
+EVENTS: Final = ("SessionStart", "UserPromptSubmit", "PostToolUse", "Stop")
+WAITS_AFTER: Final = ("SessionStart", "Stop")
+WAITING: Final = 86_400  # seconds that one waiting hook may live
 ALLOWED: Final = ("permissions", "allow")
 
 
@@ -38,12 +39,13 @@ def folder(place: Place) -> Path:
 
 
 def hook_items(wish: Wish) -> list[tuple[str, dict[str, Any]]]:
-    """The hooks, as (event, item): one that waits beside each session, and those that answer at once."""
+    """The hooks, as (event, item): those that answer at once, and the one that waits beside a session.
+
+    Waiting begins with the session, and again with the end of each turn, since what wakes a session is over then.
+    """
     waiting = {"type": "command", "command": wish.hook("Wake"), "asyncRewake": True, "timeout": WAITING}
-    answering = [
-        (event, {"type": "command", "command": wish.hook(event), "timeout": HOOK_LIMIT}) for event in ANSWERING
-    ]
-    return [(event, {"hooks": [each]}) for event, each in [("SessionStart", waiting), *answering]]
+    answering = [(event, {"type": "command", "command": wish.hook(event), "timeout": HOOK_LIMIT}) for event in EVENTS]
+    return [(event, {"hooks": [each]}) for event, each in [*answering, *((event, waiting) for event in WAITS_AFTER)]]
 
 
 def _servers(document: dict[str, Any], wish: Wish) -> list[Edit]:

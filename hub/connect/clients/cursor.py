@@ -14,7 +14,7 @@ from hub.connect.clients.client import Client, File, Place
 from hub.connect.edit import Edit, Put
 from hub.connect.entry import HOOK_LIMIT, NAME, Wish, hooks, server
 
-EVENTS: Final = ("sessionStart", "postToolUse", "stop")
+EVENTS: Final = ("sessionStart", "beforeSubmitPrompt", "postToolUse", "stop")
 PATH: Final = ("mcpServers", NAME)
 
 

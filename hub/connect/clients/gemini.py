@@ -15,7 +15,7 @@ from hub.connect.clients.client import Client, File, Place
 from hub.connect.edit import Edit
 from hub.connect.entry import HOOK_LIMIT, LONGEST_CALL, NAME, Wish, hooks, server
 
-EVENTS: Final = ("BeforeAgent", "AfterTool")
+EVENTS: Final = ("SessionStart", "BeforeAgent", "AfterTool", "AfterAgent")
 PATH: Final = ("mcpServers", NAME)
 
 

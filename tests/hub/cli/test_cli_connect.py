@@ -203,7 +203,7 @@ def test_connecting_again_with_other_wishes_still_leads_back_to_the_beginning(us
     hubbub("connect", "claude", "--yes", "--allow", "all")
     servers, settings = (FORMS["json"].read(path.read_text()) for path in files(user, "claude"))
     assert servers["mcpServers"]["hubbub"]["env"]["HUBBUB_URL"] == "ws://127.0.0.1:1/ws"
-    assert len(settings["hooks"]["Stop"]) == 2, "an older hook of ours is replaced, not joined by another"
+    assert len(settings["hooks"]["Stop"]) == 3, "an older hook of ours is replaced, not joined by another"
     assert hubbub("disconnect", "claude", "--yes").code == 0
     assert everything(user) == before
 

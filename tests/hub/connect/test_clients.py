@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from hub.connect.clients import CLIENTS
-from hub.connect.clients.claude import hook_items
 from hub.connect.clients.client import Place
 from hub.connect.edit import apply
 from hub.connect.entry import READING, Wish
@@ -62,14 +61,14 @@ def test_claude_code_is_told_of_a_server_that_is_always_loaded() -> None:
 
 def test_claude_code_is_told_of_hooks_and_of_what_needs_no_question() -> None:
     settings = written("claude", file=1)
-    commands = {event: [hook for item in items for hook in item["hooks"]] for event, items in settings["hooks"].items()}
-    assert {event: hooks[0]["command"] for event, hooks in commands.items()} == {
-        "SessionStart": f"{EXE} hook Wake",
-        "UserPromptSubmit": f"{EXE} hook UserPromptSubmit",
-        "PostToolUse": f"{EXE} hook PostToolUse",
-        "Stop": f"{EXE} hook Stop",
+    hooks = {event: [hook for item in items for hook in item["hooks"]] for event, items in settings["hooks"].items()}
+    assert {event: [hook["command"] for hook in each] for event, each in hooks.items()} == {
+        "SessionStart": [f"{EXE} hook SessionStart", f"{EXE} hook Wake"],
+        "UserPromptSubmit": [f"{EXE} hook UserPromptSubmit"],
+        "PostToolUse": [f"{EXE} hook PostToolUse"],
+        "Stop": [f"{EXE} hook Stop", f"{EXE} hook Wake"],
     }
-    assert commands["SessionStart"][0]["asyncRewake"] is True
+    assert [hook.get("asyncRewake", False) for hook in hooks["SessionStart"]] == [False, True]
     assert settings["permissions"]["allow"] == [f"mcp__hubbub__{tool}" for tool in READING]
 
 
@@ -123,7 +122,7 @@ def test_codex_with_an_entry_gets_what_is_missing(tmp_path: Path) -> None:
 def test_gemini_cli_is_told_of_server_and_hooks() -> None:
     told = written("gemini")
     assert told["mcpServers"]["hubbub"] == {"command": EXE, "args": ["mcp"], "timeout": 660_000}
-    assert set(told["hooks"]) == {"BeforeAgent", "AfterTool"}
+    assert set(told["hooks"]) == {"SessionStart", "BeforeAgent", "AfterTool", "AfterAgent"}
     assert written("gemini", wish=WISH._replace(allow="all"))["mcpServers"]["hubbub"]["trust"] is True
 
 
@@ -131,7 +130,7 @@ def test_cursor_is_told_of_server_and_hooks() -> None:
     assert written("cursor") == {"mcpServers": {"hubbub": {"command": EXE, "args": ["mcp"]}}}
     hooks = written("cursor", file=1)
     assert hooks["version"] == 1
-    assert set(hooks["hooks"]) == {"sessionStart", "postToolUse", "stop"}
+    assert set(hooks["hooks"]) == {"sessionStart", "beforeSubmitPrompt", "postToolUse", "stop"}
 
 
 @pytest.mark.parametrize(("name", "path"), [("agy", "mcpServers"), ("windsurf", "mcpServers"), ("vscode", "servers")])
@@ -168,8 +167,10 @@ def test_the_hub_that_is_meant_is_handed_on_and_a_second_time_changes_nothing(na
 def test_the_plugin_says_what_connect_writes() -> None:
     plugin = ROOT / ".claude-plugin" / "hubbub"
     here = Wish(("hubbub",), {})
-    hooks = json.loads((plugin / "hooks" / "hooks.json").read_text())["hooks"]
-    assert hooks == {event: [item] for event, item in hook_items(here)}
+    assert (
+        json.loads((plugin / "hooks" / "hooks.json").read_text())["hooks"]
+        == written("claude", wish=here, file=1)["hooks"]
+    )
     assert json.loads((plugin / ".mcp.json").read_text()) == written("claude", wish=here)
 
 
