@@ -38,6 +38,7 @@ VERBS: Final = {
     "config": Verb("The hub", "settings", "config", "Show settings and where each value comes from."),
     "token": Verb("The hub", "tokens", "token", "Show, make and revoke tokens."),
     "doctor": Verb("The hub", "doctor", "doctor", "Find out what is wrong, and what to type."),
+    "bench": Verb("The hub", "bench", "bench", "Measure what this machine gives."),
     "connect": Verb("For agents", "connect", "connect", "Tell Claude Code, Codex and others of Hubbub."),
     "disconnect": Verb("For agents", "connect", "disconnect", "Take it back."),
     "mcp": Verb("For agents", "mcp", "mcp", "The MCP server that an agent's client starts."),
