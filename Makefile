@@ -7,7 +7,7 @@ export UV_PYTHON ?= $(PYTHON)
 export UV_PYTHON_DOWNLOADS ?= never
 RUN := $(UV) run --frozen --no-sync
 
-.PHONY: run demo test check bench clients soak clean
+.PHONY: run demo test check bench profile clients soak clean
 
 run: .venv/ready-to-run  ## the hub with its dashboard, in the foreground
 	@$(RUN) hubbub serve
@@ -35,8 +35,11 @@ check: .venv/ready-to-test  ## style, types, layers, docs, vendored files
 	@$(RUN) python -m dashboard.vendored --check
 	@$(RUN) pytest -q --no-header tests/docs
 
-bench: .venv/ready-to-test  ## push latency beside a bare WebSocket echo, in one run
-	@$(RUN) python benchmarks/push_latency.py
+bench: .venv/ready-to-bench  ## Hubbub beside other servers; WORK=fanout is a part of it, WORK=--list tells the parts
+	@$(RUN) python -m benchmarks $(WORK) --rounds $(or $(ROUNDS),5)
+
+profile: .venv/ready-to-bench  ## where the hub's time goes, by path
+	@$(RUN) python -m benchmarks.profile
 
 clean:
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
@@ -47,8 +50,12 @@ clean:
 
 .venv/ready-to-test: pyproject.toml uv.lock | $(UV)
 	@mkdir -p .cache
-	@$(UV) sync --frozen --quiet --compile-bytecode --all-groups
+	@$(UV) sync --frozen --quiet --compile-bytecode --inexact --group dev
 	@touch .venv/ready-to-run $@
+
+.venv/ready-to-bench: .venv/ready-to-test
+	@$(UV) sync --frozen --quiet --compile-bytecode --inexact --group bench
+	@touch $@
 
 .cache/uv/bin/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -1,0 +1,1 @@
+"""What Hubbub costs beside what one would take instead, on one machine in one run. See docs/performance.md."""

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from benchmarks import picture, report, table
+from benchmarks.aims import Aim
+from benchmarks.figures import Contender, Result, Sample, Spread, result, spread
+
+
+def found(ours: list[float], theirs: list[float]) -> Result:
+    return Result(
+        "work",
+        "a title",
+        "messages/s",
+        "more",
+        [
+            Contender("Hubbub", "1", "as it comes", [Sample(value) for value in ours]),
+            Contender("other", "2", "as it comes", [Sample(value, 0.9, 0.3, 1e6, 2**20) for value in theirs]),
+            Contender("absent", left_out="not installed: apt-get install absent"),
+        ],
+    )
+
+
+def test_the_spread_is_the_median_and_the_ends() -> None:
+    assert spread([3, 1, 10]) == Spread(3, 1, 10)
+
+
+def test_a_ratio_is_made_round_by_round() -> None:
+    assert found([2, 20, 200], [1, 10, 100]).ratio("Hubbub", "other") == Spread(2, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("sign", "factor", "reached"), [("≥", 2, True), ("≥", 2.1, False), ("≤", 2, True), ("≤", 1.9, False)]
+)
+def test_an_aim_is_reached_by_the_median_of_the_ratios(sign: str, factor: float, reached: bool) -> None:
+    aim = Aim("work", "other", sign, factor)  # type: ignore[arg-type]
+    assert aim.reached(found([1, 2, 9], [1, 1, 1])) is reached
+
+
+@pytest.mark.parametrize("theirs", ["absent", "unheard of"])
+def test_beside_one_that_was_left_out_an_aim_is_unknown(theirs: str) -> None:
+    assert Aim("work", theirs, "≥", 1).reached(found([1], [1])) is None
+
+
+def test_an_aim_without_another_is_the_figure_itself() -> None:
+    assert Aim("work", None, "≤", 12).ratio(found([11, 12, 13], [1])) == Spread(12, 11, 13)
+
+
+def test_a_result_comes_back_from_json_as_it_was(tmp_path: Path) -> None:
+    before = found([1, 2], [3, 4])
+    report.keep(before, {"at": "today"}, tmp_path / "kept.json")
+    assert result(report.load(tmp_path / "kept.json")["work"]["result"]) == before
+    assert result(asdict(before)) == before
+
+
+def test_the_table_says_who_was_left_out_and_how_to_get_it() -> None:
+    assert any("absent" in line and "apt-get install absent" in line for line in table.table(found([1], [1])))
+
+
+def test_a_bar_for_each_that_was_measured() -> None:
+    drawn = picture.bars([found([1, 2, 3], [4, 5, 6])], "Hubbub")
+    assert drawn.count("<rect") == 2
+    assert "prefers-color-scheme:dark" in drawn
+
+
+def test_a_curve_for_each_kind() -> None:
+    names = ["1 topics", "100 topics", "1 topics, wildcards", "100 topics, wildcards"]
+    grown = Result("growth", "cost", "µs", "less", [Contender(name, samples=[Sample(2)]) for name in names])
+    assert picture.curves([grown]).count("<polyline") == 2
