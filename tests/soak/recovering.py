@@ -1,8 +1,8 @@
 """A recovery on a disk that fails: it is refused and begun again, and what is readable is not lost over it.
 
-`python -m tests.soak.recovering CONTROL DAMAGED FOLDER STEP [FAULT]` is a process under the shim of disk.py: it starts
-on a copy of DAMAGED while every write and sync fails, from the first call on, then from STEP calls later on, and so
-forth until a start goes through; and after each again on the healed disk.
+`python -m tests.soak.recovering CONTROL DAMAGED FOLDER STEP [FAULT]` is a process under the shim of disk.py. It starts
+on a copy of DAMAGED while from the first call on every write and sync fails, then from STEP calls later on, and so on
+until a start goes through; and after each it starts again on the healed disk.
 """
 
 from __future__ import annotations
