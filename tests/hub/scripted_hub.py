@@ -318,6 +318,8 @@ class ScriptedHub:
                 if frame.credit is not None:
                     line.credit = frame.credit
                 return None
+            case frames.Presence():
+                return None
             case frames.Read():
                 assert person
                 person.read = max(person.read, frame.offset)

@@ -61,9 +61,16 @@ async def typed(home: Path, hub: ScriptedHub) -> AsyncIterator[Typed]:
         stderr=asyncio.subprocess.PIPE,
         limit=2**22,
     )
-    yield Typed(process)
-    async with asyncio.timeout(BOUND):
-        rest, errors = await process.communicate()
+    try:
+        yield Typed(process)
+        assert process.stdin
+        process.stdin.close()
+        async with asyncio.timeout(BOUND):
+            rest, errors = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
     assert (rest, errors, process.returncode) == (b"", b"", 0), "it ends with standard input, and says nothing more"
 
 
@@ -77,7 +84,7 @@ def initialize(revision: str) -> dict[str, Any]:
     return {"protocolVersion": revision, "capabilities": {}, "clientInfo": {"name": "typed", "version": "0"}}
 
 
-@pytest.mark.parametrize("revision", ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"])
+@pytest.mark.parametrize("revision", ["2025-11-25", "2024-11-05"])
 async def test_a_handshake_is_answered_in_its_own_revision(hub: ScriptedHub, tmp_path: Path, revision: str) -> None:
     async with typed(tmp_path, hub) as pipe:
         answer = await pipe.ask(1, "initialize", **initialize(revision))
