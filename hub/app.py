@@ -25,6 +25,8 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from dashboard import pages
 from hub import __version__, signin
 from hub.api import Api, answering
+from hub.bridge import Bounds as BridgeBounds
+from hub.bridge import Bridge
 from hub.config import Settings
 from hub.connection import Connections, Terms
 from hub.cookies import Cookies
@@ -35,6 +37,7 @@ from hub.exposure import Mode, check_exposure, check_tls
 from hub.guard import Guard
 from hub.history import History
 from hub.hub import Limits
+from hub.legacy import SECRET, Legacy, Rules, SessionStore
 from hub.log import Retention
 from hub.metrics import CONTENT_TYPE, HubCollector, exposition
 from hub.node import Node
@@ -57,7 +60,16 @@ PORTS_TRIED = 20  # the port asked for, and those after it
 class App:
     """One hub as an ASGI app, with what the process around it has to reach. Made by `build()`."""
 
-    def __init__(self, settings: Settings, node: Node, door: Door, mode: Mode, notices: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        node: Node,
+        door: Door,
+        mode: Mode,
+        *,
+        sessions: SessionStore,
+        notices: Sequence[str] = (),
+    ) -> None:
         self.settings = settings
         self.node = node
         self.door = door
@@ -90,6 +102,22 @@ class App:
             HubCollector(node, self.connections, refused=lambda: door.refused, cut=lambda: self.cut)
         )
         own = Own(settings.host, settings.allowed_hosts, settings.allowed_origins)
+        self.legacy: int | None = None  # the port for old scripts, once it listens
+        self.bridge = Bridge(
+            Legacy(
+                node,
+                sessions,
+                Rules(
+                    secret=os.environ.get(SECRET, ""),
+                    rate=settings.legacy_rate,
+                    rename_every=settings.legacy_rename_every,
+                    files=settings.paths.long_messages,
+                ),
+            ),
+            BridgeBounds(
+                request=settings.max_frame, seconds=settings.hello_timeout, connections=settings.max_unwelcomed
+            ),
+        )
         self.asgi = Guard(self._starlette(), own, door)
 
     async def look_around(self) -> None:
@@ -120,7 +148,25 @@ class App:
 
     def facts(self) -> dict[str, Any]:
         """What only the process knows of the hub."""
-        return {"url": self.url, "pid": os.getpid(), "mode": self.mode, "notices": self.notices}
+        return {
+            "url": self.url,
+            "pid": os.getpid(),
+            "mode": self.mode,
+            "notices": self.notices,
+            "legacy": None if self.legacy is None else {"port": self.legacy, "mode": self.bridge.mode},
+        }
+
+    async def open_bridge(self) -> None:
+        """Listen for old scripts, if that is wished. A port that cannot be had is told, and the hub goes on."""
+        if self.settings.legacy_port is None:
+            return
+        try:
+            self.legacy = await self.bridge.start(self.settings.legacy_port)
+        except Unavailable as why:
+            logger.warning("bridge_not_open", why=str(why))
+            self.notices.append(str(why))
+            return
+        logger.info("bridge_open", port=self.legacy, mode=self.bridge.mode)
 
     def _starlette(self) -> Starlette:
         return Starlette(
@@ -210,7 +256,8 @@ async def build(settings: Settings) -> AsyncIterator[App]:
         keyring = Keyring(OwnerToken(settings.paths.token_file), history)
         await keyring.load()
         told = history.opened.told()
-        yield App(settings, node, Door(keyring, Cookies(keyring)), mode, [told] if told else [])
+        notices = [told] if told else []
+        yield App(settings, node, Door(keyring, Cookies(keyring)), mode, sessions=history, notices=notices)
     finally:
         await history.close()
 
@@ -270,6 +317,7 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for listening in self.servers:
             listening.close()
+        await self._app.bridge.stop()
         await self._app.node.stop()
         await self._part()
         await super().shutdown(sockets)
@@ -351,6 +399,7 @@ async def _run(settings: Settings, signals: Signals, ready: Any) -> int:
         asyncio.get_running_loop().set_exception_handler(app.nobody_caught)
         await app.node.start(server.stop)
         app.node.watch("the look at tokens", app.look_around())
+        await app.open_bridge()
         write_hub_json(settings.paths, url=app.url, mode=app.mode, tls_cert=settings.tls_cert)
         logger.info("listening", url=app.url, mode=app.mode, home=str(settings.home))
         if ready is not None:

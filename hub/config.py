@@ -18,7 +18,6 @@ from hub.setting import Choice, Folder, Number, Secret, Setting, Size, Span, Swi
 from hub.units import size_text
 
 PREFIX = "HUBBUB_"
-LEGACY_MISSING = "The bridge for the old protocol is not in this version: nothing listens on legacy_port."
 
 _DAY = 86_400.0
 _MIB = 2**20
@@ -89,8 +88,17 @@ class Settings:
     data_dir: Annotated[Path | None, Folder("The folder of the database.", default="home")] = None
     legacy_port: Annotated[
         int | None,
-        Number("Reserved for the bridge to the old TCP protocol; not available in this version.", least=1, most=65_535),
+        Number(
+            "The port of 127.0.0.1 where scripts of claude-ipc-mcp are served (theirs is 9876); 0 is any free one.",
+            most=65_535,
+        ),
     ] = None
+    legacy_rate: Annotated[
+        int, Number("Requests a minute that one name may make there; 0 is no limit, the old broker's was 100.")
+    ] = 0
+    legacy_rename_every: Annotated[
+        float, Span("How long after a rename there the next one is refused, as the old broker did.")
+    ] = 3600.0
     tls_cert: Annotated[Path | None, Folder("The TLS certificate with its chain, in PEM; needs tls_key.")] = None
     tls_key: Annotated[Path | None, Folder("The private key of tls_cert, in PEM.")] = None
     insecure: Annotated[

@@ -42,7 +42,7 @@ from hub.fold import CURSORS, Holding, InstanceRow, State, SubscriptionRow, Topi
 from hub.log import Retention, Search, Span, Trimmed
 from hub.message import Draft, Message
 from hub.recovery import Opened, prepare
-from hub.tables import COLUMNS, INSERT, TokenRow, folding, message_of, place, row_of
+from hub.tables import COLUMNS, INSERT, SessionRow, TokenRow, folding, message_of, place, row_of
 from hub.topic import INBOX
 from hub.wal import INDEX_HEADER, Index, read_index
 
@@ -428,6 +428,16 @@ class History:
             await self._store()
             return cursor.rowcount > 0
 
+    async def save_session(self, session: SessionRow, now: float) -> None:
+        """Store a session of the old protocol, and forget those that are over. Raises StorageFailed."""
+        async with self._writing():
+            await self._writer.execute("DELETE FROM legacy_sessions WHERE expires_at <= ?", (now,))
+            await self._writer.execute(
+                "INSERT OR REPLACE INTO legacy_sessions (hash, origin, created_at, expires_at) VALUES (?, ?, ?, ?)",
+                (session.hash, session.origin, session.created_at, session.expires_at),
+            )
+            await self._store()
+
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[None]:
         """Hold the writer's lock. Whatever fails is undone, and becomes a StorageFailed if it is the disk's fault."""
@@ -625,6 +635,17 @@ class History:
                     note=note,
                 )
                 for token_id, digest, name, scopes, created_at, expires_at, last_used, note in rows
+            ]
+
+    async def sessions(self, now: float) -> list[SessionRow]:
+        """The sessions of the old protocol that hold. Raises StorageFailed."""
+        async with self._failing():
+            rows = await self._reader.execute_fetchall(
+                "SELECT hash, origin, created_at, expires_at FROM legacy_sessions WHERE expires_at > ?", (now,)
+            )
+            return [
+                SessionRow(hash=digest, origin=origin, created_at=created_at, expires_at=expires_at)
+                for digest, origin, created_at, expires_at in rows
             ]
 
     async def _messages(self, db: aiosqlite.Connection, sql: str, parameters: Any) -> list[Message]:

@@ -251,6 +251,10 @@ class Hub:
             return None
         return self.fact(fold.PRESENCE, told, f"{instance.name} is {told['activity'] or 'online'}", now)
 
+    def seen(self, instance: Instance, now: float) -> None:
+        """An instance has shown itself, without a session."""
+        instance.last_seen = max(instance.last_seen, now)
+
     def register(self, name: str, now: float) -> Draft | None:
         """Claim a name without a session; None when it is registered already."""
         key = name_key(name)

@@ -159,7 +159,7 @@ async def instances(node: Node) -> list[dict[str, Any]]:
     rows = []
     for instance in list(node.hub.registry.instances.values()):  # more may register while the log is asked
         live = node.hub.sessions_of(instance)
-        count, oldest_at = await _unread_count(node, instance, now)
+        count, oldest_at = await unread_count(node, instance, now)
         rows.append(
             {
                 "name": instance.name,
@@ -189,7 +189,8 @@ def presence(node: Node, instance: Instance) -> dict[str, Any]:
     }
 
 
-async def _unread_count(node: Node, instance: Instance, now: float) -> tuple[int, float | None]:
+async def unread_count(node: Node, instance: Instance, now: float) -> tuple[int, float | None]:
+    """How many messages an instance has not read, and when the oldest of them that the window knows came."""
     known = node.hub.unread(instance, now)
     older = await node.log.count(known.behind, instance.origin, now) if known.behind else 0
     return known.messages + older, known.oldest_at
@@ -243,7 +244,7 @@ async def totals(node: Node) -> dict[str, Any]:
     """The hub in a few numbers."""
     now = node.now()
     everybody = list(node.hub.registry.instances.values())  # more may register while the log is asked
-    counts = [await _unread_count(node, instance, now) for instance in everybody]
+    counts = [await unread_count(node, instance, now) for instance in everybody]
     return _totals(node, sum(count for count, _ in counts))
 
 

@@ -3,6 +3,7 @@
 HUBBUB_HOME/            0700
   token                 0600  the owner's token, one line
   hubbub.db             0600  the log (in `data_dir` where that is another folder)
+  long-messages/        0700  what was too long for a reply of the old protocol
   hub.json              0600  which hub runs; only while one does
   config.toml                 settings, if you write one
   hub.lock, start.lock        held by the running hub, and while one is being started
@@ -38,6 +39,10 @@ class Paths:
     @property
     def database(self) -> Path:
         return self.data_dir / "hubbub.db"
+
+    @property
+    def long_messages(self) -> Path:
+        return self.home / "long-messages"
 
     @property
     def hub_json(self) -> Path:

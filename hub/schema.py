@@ -192,10 +192,22 @@ _TALLIES = (
     "CREATE INDEX messages_expiring ON messages (topic, offset, expires_at, origin) WHERE expires_at IS NOT NULL",
 )
 
+_LEGACY_SESSIONS = (
+    """
+    CREATE TABLE legacy_sessions (
+        hash       TEXT PRIMARY KEY,
+        origin     INTEGER NOT NULL,
+        created_at REAL NOT NULL,
+        expires_at REAL NOT NULL
+    ) STRICT, WITHOUT ROWID
+    """,
+)
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration("the first schema", (*_TABLES, *_VIEWS)),
     Migration("a checksum for each message", _CHECKSUM),
     Migration("tallies, so that counting does not look at each message", _TALLIES),
+    Migration("sessions of the old protocol", _LEGACY_SESSIONS),
 )
 VERSION = len(MIGRATIONS)
 

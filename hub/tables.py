@@ -39,6 +39,15 @@ class TokenRow(Struct, kw_only=True):
     note: str | None = None
 
 
+class SessionRow(Struct, kw_only=True):
+    """A session of the old protocol: the `hash` of its token, whose it is, and when it ends. Seconds since 1970."""
+
+    hash: str
+    origin: int
+    created_at: float
+    expires_at: float
+
+
 def checksum(row: tuple[Any, ...]) -> int:
     """The CRC-32 of a row of COLUMNS: SQLite does not notice when a disk gives back other bytes than it was given."""
     return crc32(json.encode(row))

@@ -10,12 +10,16 @@ import click
 from hub.cli import exits, show
 from hub.cli.command import as_json, reach_running, verb
 from hub.cli.flags import hub_flags
-from hub.config import LEGACY_MISSING, Settings, flag_name, load
+from hub.config import Settings, flag_name, load
 from hub.daemon import ensure
 from hub.daemon import stop as stop_hub
 from hub.errors import BadValue, HubbubError
 from hub.request import origin
 
+_BRIDGE = {
+    "open": "open: any program of this machine may have any name there; IPC_SHARED_SECRET closes it",
+    "secure": "a name needs the shared secret",
+}
 _STATUS = ("url", "pid", "mode", "version", "head", "instances", "online", "unread")
 
 
@@ -88,7 +92,8 @@ def status(settings: Settings, *, message_id: str | None, in_json: bool) -> int:
         return _ladder(hub.get(f"/messages/{quote(message_id, safe='')}"), in_json=in_json)
     told = hub.get("/status")
     if in_json:
-        show.put({key: told[key] for key in _STATUS})
+        bridge = {"legacy": told["legacy"]} if told.get("legacy") else {}
+        show.put({key: told[key] for key in _STATUS} | bridge)
         return exits.OK
     rows = [
         ("hub", f"{told['url']} (pid {told['pid']}, version {told['version']})"),
@@ -98,6 +103,8 @@ def status(settings: Settings, *, message_id: str | None, in_json: bool) -> int:
         ("unread", str(told["unread"])),
         ("log", f"up to offset {told['head']}"),
     ]
+    if bridge := told.get("legacy"):
+        rows.append(("bridge", f"port {bridge['port']} for old scripts ({_BRIDGE[bridge['mode']]})"))
     if not settings.url:
         rows.append(("home", str(settings.home)))
     rows += [("problem", problem) for problem in told.get("problems") or []]
@@ -139,8 +146,6 @@ def _local(settings: Settings, flags: dict[str, Any]) -> Settings:
     from hub.exposure import check_exposure
 
     check_exposure(settings.host, settings.tls_cert, settings.tls_key, settings.insecure)
-    if settings.legacy_port is not None:
-        show.note(LEGACY_MISSING)
     return settings
 
 

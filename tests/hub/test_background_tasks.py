@@ -22,6 +22,7 @@ STARTERS = {
     "call_later",
     "call_at",
     "call_soon",
+    "start_server",
 }
 STARTERS |= {"call_soon_threadsafe", "run_coroutine_threadsafe", "start_soon"}
 
@@ -38,6 +39,7 @@ LAST_RESORT = Noticed(
     "the event loop's handler, which tells /readyz: App.nobody_caught",
     "tests/hub/test_node.py::test_what_nobody_waits_for_is_told_when_it_fails",
 )
+THE_BENCH = Noticed("whoever waits for the figures: the load's process ends with it", "a measurement")
 THE_CLIENT = "tests/hub/test_client.py::test_a_client_that_meets_a_bug_says_so_and_looks_alive_no_longer"
 NOTICED = {
     "hub/node.py watch": Noticed("the hub says so and ends: Node._break", HUB_ENDS),
@@ -55,6 +57,13 @@ NOTICED = {
     "hub/protocol.py _turn": Noticed("the same", "tests/hub/test_protocol.py::test_one_that_fails_at_the_door_is_not"),
     "hub/protocol.py keepalive_timeout": LAST_RESORT,
     "hub/protocol.py handle_parser_exception": LAST_RESORT,
+    "hub/bench/load.py _all": THE_BENCH,
+    "hub/bench/load.py _serve": THE_BENCH,
+    "hub/bench/load.py turn": THE_BENCH,
+    "hub/bridge.py start": Noticed(
+        "the script is told, and so is /readyz: Legacy.answer",
+        "tests/hub/test_legacy.py::test_a_bug_behind_a_script_is_told_to_both",
+    ),
     "hub/client.py start": Noticed("everybody who asks or listens has the error", THE_CLIENT),
     "hub/client.py _serve": Noticed("the same: it closes the socket", THE_CLIENT),
     "hub/daemon.py _reap_later": Noticed(

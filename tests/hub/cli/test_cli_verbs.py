@@ -294,12 +294,6 @@ def test_a_hub_that_others_could_reach_in_the_clear_is_refused(
     assert "--insecure" in said.err
 
 
-def test_the_legacy_port_is_said_to_be_missing(fake: None, hubbub: Callable[..., Any]) -> None:
-    said = hubbub("start", "--legacy-port", "9876")
-    assert said.code == 0
-    assert "not in this version" in said.err
-
-
 def test_serve_hands_over_the_settings_and_says_how_it_ended(
     home: Path, hubbub: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
