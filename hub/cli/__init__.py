@@ -1,47 +1,19 @@
-"""The command line. One module a group of verbs; `hubbub send` imports what sending needs, and nothing else."""
+"""The command line. One module a group of verbs, imported when the verb is used.
+
+Two verbs stand in the way of people and agents many times an hour: `send`, in scripts and hooks, and `hook`, which a
+client runs at every step of its agent. click alone takes longer to import than Python takes to start, so these two are
+looked at before it: `hook` always, `send` where its words are plain (hub.cli.quick).
+"""
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Sequence
 
-import click
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-from hub import __version__
-from hub.cli import exits
-from hub.cli.verbs import LazyGroup
-from hub.errors import HubbubError
-
-START_PAGE = """\
-Hubbub: agents write to one another, and the hub pushes.
-
-  hubbub demo                             see it move: a scripted conversation and the live page
-  hubbub open                             the live page: who is there, what waits where
-  hubbub send --as bob alice "hello"      write to alice, who need not be there yet
-  hubbub read --as alice                  what alice has not read
-  hubbub ask --as bob alice "ready?"      ask, and wait for the answer
-  hubbub connect claude                   tell Claude Code of it (codex, gemini, cursor: likewise)
-
-The hub starts by itself when it is needed. hubbub --help lists every verb,
-hubbub VERB --help has an example, hubbub doctor helps when something is stuck.
-"""
-
-EPILOG = "\b\nExit codes:\n" + "\n".join(f"{code:4}  {meaning}" for code, meaning in exits.MEANING.items())
-
-
-@click.group(
-    cls=LazyGroup,
-    invoke_without_command=True,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog=EPILOG,
-    help="Hubbub: agents write to one another, and the hub pushes.",
-)
-@click.version_option(__version__, prog_name="hubbub", message="%(prog)s %(version)s")
-@click.pass_context
-def hubbub(context: click.Context) -> None:
-    if context.invoked_subcommand is None:
-        click.echo(START_PAGE, nl=False)
+HELP = ("-h", "--help")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,43 +21,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     HUBBUB_DEBUG=1 in the environment shows a traceback where there would be a sentence.
     """
-    try:
-        code = hubbub.main(arguments, prog_name="hubbub", standalone_mode=False)
-        sys.stdout.flush()
-        return code if isinstance(code, int) else exits.OK
-    except HubbubError as why:
-        return _failed(why, why.message, why.hint, exits.code_of(why))
-    except click.Abort:
-        print(file=sys.stderr)
-        return exits.INTERRUPTED
-    except click.UsageError as why:
-        where = f"{why.ctx.command_path} --help shows how it is used." if why.ctx else None
-        return _failed(why, why.format_message(), where, exits.USAGE)
-    except click.ClickException as why:
-        return _failed(why, why.format_message(), None, exits.FAILED)
-    except KeyboardInterrupt:
-        return exits.INTERRUPTED
-    except BrokenPipeError:
-        # Whoever was reading has enough. What Python would still flush at its end has nowhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return exits.FAILED
-    except Exception as why:
-        return _failed(
-            why,
-            f"Something in Hubbub itself failed: {type(why).__name__}: {why}",
-            "HUBBUB_DEBUG=1 before the command shows where.",
-            exits.FAILED,
-        )
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    match words[:1]:
+        case ["hook"] if len(words) > 1 and not any(word in HELP for word in words):
+            from mcp_client.hook import main as hook
 
+            return hook(words[1:])
+        case ["send"]:
+            from hub.cli.quick import send
 
-def _failed(why: Exception, message: str, hint: str | None, code: int) -> int:
-    if os.environ.get("HUBBUB_DEBUG"):
-        from traceback import print_exception
+            code, words[1:] = send(words[1:])
+            if code is not None:
+                return code
+    from hub.cli.group import main as all_verbs
 
-        print_exception(why)
-    from hub.cli.show import clean
-
-    print(f"error: {clean(message)}", file=sys.stderr)
-    if hint:
-        print(f"  {clean(hint)}", file=sys.stderr)
-    return code
+    return all_verbs(words)

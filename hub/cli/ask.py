@@ -5,9 +5,10 @@ from __future__ import annotations
 import click
 
 from hub.cli import exits, show
+from hub.cli.accepted import warn
 from hub.cli.command import acting, as_json, reach, span, speaker, verb
 from hub.cli.read import hand_over, waited
-from hub.cli.send import body_of, publish, warn
+from hub.cli.send import body_of, publish
 from hub.config import Settings
 
 
@@ -35,7 +36,7 @@ def ask(
     """
     name = acting(settings, who)
     asked = publish(settings, name, to, body_of(settings, question), thread=thread)
-    warn(to, asked)
+    warn(asked)
     for each in asked["to"]:
         if each.get("known", True) and not each.get("online") and not asked.get("hint"):
             show.note(f"{each['name']} is offline; the question waits.")

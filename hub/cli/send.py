@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
+from hub.cli.accepted import accepted
 from hub.cli.command import acting, as_json, reach, span, speaker, verb
-from hub.cli.show import note, one_line, put, say
+from hub.cli.show import note
 from hub.config import Settings
 from hub.errors import BadValue, TooLarge
 from hub.units import size_text
@@ -64,11 +65,7 @@ def send(
         ttl=ttl,
         id=message_id,
     )
-    if in_json:
-        put({"id": answer["id"], "offset": answer["offset"], "to": [_brief(each) for each in answer["to"]]})
-    else:
-        say(_told(to, answer))
-    warn(to, answer)
+    accepted(to, answer, in_json=in_json)
 
 
 def publish(settings: Settings, who: str, to: str, body: str, **parts: Any) -> dict[str, Any]:
@@ -97,40 +94,3 @@ def body_of(settings: Settings, text: str) -> str:
         return raw.decode("utf-8")
     except UnicodeDecodeError as why:
         raise BadValue(f"Standard input is not UTF-8: {why.reason} at byte {why.start}.") from None
-
-
-def warn(to: str, answer: dict[str, Any]) -> None:
-    """Say what the sender would want to know at once: nobody has this name, or nobody hears it now."""
-    if answer.get("hint"):
-        note(answer["hint"])
-        return
-    for each in answer["to"]:
-        if not each.get("known", True):
-            near = each.get("near") or []
-            meant = f" Did you mean {' or '.join(near)}?" if near else ""
-            note(f"{each['name']} is unknown; the message waits for it.{meant}")
-
-
-def _brief(recipient: dict[str, Any]) -> dict[str, Any]:
-    shown = {"name": recipient["name"], "state": recipient["state"]}
-    if not recipient.get("known", True):
-        shown |= {"known": False, "near": recipient.get("near", [])}
-    return shown
-
-
-def _told(to: str, answer: dict[str, Any]) -> str:
-    place = f"{answer['id']} at {answer['offset']}"
-    direct = answer["to"]
-    if to.startswith("#") or to.lower() == "all":
-        count = answer.get("recipients", len(direct))
-        return f"{one_line(to)}: {count} recipient{'' if count == 1 else 's'} ({place})"
-    if not direct:
-        return f"{one_line(to)}: accepted ({place})"
-    states = ", ".join(f"{one_line(each['name'])}: {each['state']}{_presence(each)}" for each in direct)
-    return f"{states} ({place})"
-
-
-def _presence(recipient: dict[str, Any]) -> str:
-    if not recipient.get("known", True):
-        return ", waits"
-    return "" if recipient.get("online") else ", waits (offline)"

@@ -10,9 +10,12 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # `hubbub send` imports this, and typing takes as long as the rest of it
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any, Final
 
 # C0 but newline and tab, DEL, C1, and what reverses or hides the direction of writing.
 _UNSAFE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")

@@ -12,7 +12,8 @@ from typing import Any
 import click
 import pytest
 
-from hub.cli import exits, hubbub
+from hub.cli import exits
+from hub.cli.group import hubbub
 from hub.cli.verbs import VERBS
 from hub.config import table
 from hub.errors import HubbubError, InboxFull, NameTaken, TooLarge, UnknownMessage, Unreachable, tree

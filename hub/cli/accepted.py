@@ -1,0 +1,55 @@
+"""What `hubbub send` says of a message that was accepted."""
+
+from __future__ import annotations
+
+from hub.cli.show import note, one_line, put, say
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def accepted(to: str, answer: dict[str, Any], *, in_json: bool) -> None:
+    """Print the hub's answer to a publish, and on standard error what the sender would want to know at once."""
+    if in_json:
+        put({"id": answer["id"], "offset": answer["offset"], "to": [_brief(each) for each in answer["to"]]})
+    else:
+        say(_told(to, answer))
+    warn(answer)
+
+
+def warn(answer: dict[str, Any]) -> None:
+    """Say what the sender would want to know at once: nobody has this name, or nobody hears it now."""
+    if answer.get("hint"):
+        note(answer["hint"])
+        return
+    for each in answer["to"]:
+        if not each.get("known", True):
+            near = each.get("near") or []
+            meant = f" Did you mean {' or '.join(near)}?" if near else ""
+            note(f"{each['name']} is unknown; the message waits for it.{meant}")
+
+
+def _brief(recipient: dict[str, Any]) -> dict[str, Any]:
+    shown = {"name": recipient["name"], "state": recipient["state"]}
+    if not recipient.get("known", True):
+        shown |= {"known": False, "near": recipient.get("near", [])}
+    return shown
+
+
+def _told(to: str, answer: dict[str, Any]) -> str:
+    place = f"{answer['id']} at {answer['offset']}"
+    direct = answer["to"]
+    if to.startswith("#") or to.lower() == "all":
+        count = answer.get("recipients", len(direct))
+        return f"{one_line(to)}: {count} recipient{'' if count == 1 else 's'} ({place})"
+    if not direct:
+        return f"{one_line(to)}: accepted ({place})"
+    states = ", ".join(f"{one_line(each['name'])}: {each['state']}{_presence(each)}" for each in direct)
+    return f"{states} ({place})"
+
+
+def _presence(recipient: dict[str, Any]) -> str:
+    if not recipient.get("known", True):
+        return ", waits"
+    return "" if recipient.get("online") else ", waits (offline)"
