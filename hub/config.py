@@ -19,6 +19,8 @@ from hub.units import size_text
 
 PREFIX = "HUBBUB_"
 
+EAGER = ("off", "when-idle", "always")
+
 _DAY = 86_400.0
 _MIB = 2**20
 
@@ -74,6 +76,37 @@ class Settings:
             scope="both",
         ),
     ] = None
+
+    push_inbox: Annotated[
+        str,
+        Choice(
+            "How eagerly a message is put into a Claude Code session's inbox, which starts a turn.",
+            *EAGER,
+            scope="agent",
+        ),
+    ] = "always"
+    push_wake: Annotated[
+        str, Choice("How eagerly a hook that waits in the background wakes an idle session.", *EAGER, scope="agent")
+    ] = "always"
+    push_channel: Annotated[
+        str, Choice("How eagerly a message is sent as a channel event to Claude Code.", *EAGER, scope="agent")
+    ] = "always"
+    push_hooks: Annotated[
+        str,
+        Choice(
+            "How eagerly hooks say what came; when-idle: not amid work, only with the next prompt.",
+            *EAGER,
+            scope="agent",
+        ),
+    ] = "always"
+    wake_from: Annotated[
+        tuple[str, ...],
+        Words(
+            "Whose messages may wake or interrupt this agent; those of others wait until it looks.",
+            default="everybody that the hub lets in",
+            scope="agent",
+        ),
+    ] = ()
 
     host: Annotated[
         str, Setting("The address to listen on. Any but loopback needs TLS, or insecure.", limit="an address or name")

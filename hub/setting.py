@@ -26,7 +26,9 @@ class Setting:
         self.about = about
         self.default_text = default  # where the default is worked out, how it is told
         self.limit = limit
-        self.scope = scope  # "hub": what `serve` takes as a flag; "both": what every verb needs
+        self.scope = (
+            scope  # "hub": what `serve` takes as a flag; "both": what every verb needs; "agent": what mcp needs
+        )
         self.in_file = in_file  # false: it says where the file is
 
     def read(self, value: Any) -> Any:

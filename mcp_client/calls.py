@@ -17,6 +17,7 @@ from hub.frames import Gap, MessageJson, Published
 from hub.topic import ALL
 from mcp_client import framing, tools
 from mcp_client.delivery import check, piggyback, waiting
+from mcp_client.delivery.courier import Courier
 from mcp_client.inbox import Item
 from mcp_client.link import Link
 from mcp_client.sharing import read_shared
@@ -41,10 +42,14 @@ class Call(NamedTuple):
 
 
 class Calls:
-    """The tools, over one `link`. Long bodies go to `shelf`; files are shared from below `folder`."""
+    """The tools, over one `link`. Long bodies go to `shelf`; files are shared from below `folder`.
 
-    def __init__(self, link: Link, shelf: Shelf, folder: Path) -> None:
+    `courier` may be carrying to the model what a tool would show.
+    """
+
+    def __init__(self, link: Link, shelf: Shelf, folder: Path, courier: Courier) -> None:
         self._link = link
+        self._courier = courier
         self._shelf = shelf
         self._folder = folder
         self._by_name: dict[str, Callable[[Any, Call], Awaitable[Result]]] = {
@@ -147,11 +152,13 @@ class Calls:
 
     async def _check(self, asked: tools.Check, call: Call) -> Result:
         await self._ready()
+        await self._courier.before_reading()
         return self._mail(check.take(self._link.inbox, call.claim, asked.limit), "No new messages.")
 
     async def _wait(self, asked: tools.Wait, call: Call) -> Result:
         await self._ready()
-        with self._link.waiting():
+        await self._courier.before_reading()
+        with self._link.waiting(), self._courier.listening():
             items = await waiting.for_news(self._link, call.claim, asked.timeout, call.progress)
         return self._mail(items, f"Nothing came within {asked.timeout:g} s. Call wait again to go on waiting.")
 

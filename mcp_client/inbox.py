@@ -11,7 +11,7 @@ messages nor `size` bytes are ever exceeded, however large they turn out to be (
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
@@ -99,6 +99,17 @@ class Inbox:
         for slot in taken:
             slot.claim = claim
         return [slot.item for slot in taken if slot.item is not None]
+
+    def take_these(self, claim: Hashable, wanted: Callable[[Item], bool]) -> list[Item]:
+        """Claim those of what waits that are `wanted`; the read mark passes them once all before them are handed."""
+        taken = [slot for slot in self._waiting() if slot.item is not None and wanted(slot.item)]
+        for slot in taken:
+            slot.claim = claim
+        return [slot.item for slot in taken if slot.item is not None]
+
+    def held(self) -> list[Item]:
+        """All that is not handed yet, claimed or not."""
+        return [slot.item for slot in self._slots.values() if slot.item is not None]
 
     def await_reply(self, message_id: str) -> None:
         """Keep replies to this message for `take_reply`."""

@@ -15,6 +15,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hub import __version__
 from hub.config import Settings, load
@@ -23,6 +24,9 @@ from hub.paths import make_private
 from mcp_client.finder import Finder, Ways
 from mcp_client.naming import default_name
 from mcp_client.pipes import Pipes, claim
+
+if TYPE_CHECKING:
+    from mcp_client.delivery.courier import Rules
 
 LOGS_KEPT = 7 * 86_400.0  # seconds
 FAILED = 1
@@ -70,6 +74,8 @@ async def _serve(settings: Settings, finder: Finder, pipes: Pipes, log_file: Pat
             asyncio.get_running_loop().add_signal_handler(number, task.cancel)
 
     from mcp_client.calls import Calls
+    from mcp_client.delivery.courier import Courier
+    from mcp_client.delivery.hook_server import HookServer
     from mcp_client.link import Link
     from mcp_client.service import serve
     from mcp_client.shelf import Shelf
@@ -78,8 +84,23 @@ async def _serve(settings: Settings, finder: Finder, pipes: Pipes, log_file: Pat
     shelf = Shelf(settings.home / "bodies")
     shelf.tidy()
     link = Link(settings.name or default_name(os.environ, Path.cwd()), finder, client=_client(os.environ))
-    await serve(pipes, link, Calls(link, shelf, folder), str(log_file))
+    courier = Courier(link, shelf, _rules(settings), environ=os.environ)
+    async with HookServer(courier).open(settings.home, os.environ, folder):
+        await serve(pipes, link, Calls(link, shelf, folder, courier), courier, str(log_file))
     log.info("standard input closed")
+
+
+def _rules(settings: Settings) -> Rules:
+    from mcp_client.delivery.courier import Rules
+    from mcp_client.delivery.plan import Eager
+
+    return Rules(
+        Eager(settings.push_inbox),
+        Eager(settings.push_channel),
+        Eager(settings.push_wake),
+        Eager(settings.push_hooks),
+        tuple(name.lower() for name in settings.wake_from),
+    )
 
 
 def _ways(settings: Settings) -> Ways:

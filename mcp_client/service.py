@@ -13,9 +13,12 @@ import mcp_types as types
 from mcp.server.caching import CacheHint
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel.server import Server
+from mcp.shared.message import SessionMessage
 
 from hub import __version__
 from mcp_client.calls import Call, Calls, Result
+from mcp_client.delivery.channel import CAPABILITY
+from mcp_client.delivery.courier import Courier
 from mcp_client.link import Link
 from mcp_client.pipes import Pipes
 from mcp_client.stdio import transport
@@ -86,7 +89,7 @@ def build(link: Link, calls: Calls, log_file: str) -> Server[Any]:
     )
 
 
-async def serve(pipes: Pipes, link: Link, calls: Calls, log_file: str) -> None:
+async def serve(pipes: Pipes, link: Link, calls: Calls, courier: Courier, log_file: str) -> None:
     """Serve until the client closes our standard input."""
 
     def answered(request: types.RequestId, ok: bool) -> None:
@@ -95,10 +98,21 @@ async def serve(pipes: Pipes, link: Link, calls: Calls, log_file: str) -> None:
         else:
             link.give_back(request)
 
+    def greeted(client: str) -> None:
+        courier.client = client
+
     server = build(link, calls, log_file)
     link.start()
+    courier.start()
     try:
-        async with transport(pipes, answered) as (read, write):
-            await server.run(read, write, server.create_initialization_options())
+        async with transport(pipes, answered, greeted) as (read, write):
+
+            async def notify(method: str, params: dict[str, Any]) -> None:
+                await write.send(SessionMessage(types.JSONRPCNotification(jsonrpc="2.0", method=method, params=params)))
+
+            courier.notify = notify
+            options = server.create_initialization_options(experimental_capabilities=CAPABILITY)
+            await server.run(read, write, options)
     finally:
+        await courier.close()
         await link.close()

@@ -42,6 +42,7 @@ VERBS: Final = {
     "connect": Verb("For agents", "connect", "connect", "Tell Claude Code, Codex and others of Hubbub."),
     "disconnect": Verb("For agents", "connect", "disconnect", "Take it back."),
     "mcp": Verb("For agents", "mcp", "mcp", "The MCP server that an agent's client starts."),
+    "hook": Verb("For agents", "hook", "hook", "What an agent's client runs at its events."),
     "demo": Verb("For agents", "demo", "demo", "A scripted conversation, to see it all move."),
 }
 

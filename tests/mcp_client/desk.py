@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from hub.request import Place
 from mcp_client.calls import Call, Calls, Result
+from mcp_client.delivery.courier import Courier, Rules
 from mcp_client.inbox import Inbox
 from mcp_client.link import Link
 from mcp_client.shelf import Shelf
@@ -17,8 +18,9 @@ from tests.hub.scripted_hub import BOUND, TOKEN, ScriptedHub
 
 
 class Desk:
-    def __init__(self, hub: ScriptedHub, link: Link, calls: Calls) -> None:
+    def __init__(self, hub: ScriptedHub, link: Link, calls: Calls, courier: Courier) -> None:
         self.hub = hub
+        self.courier = courier
         self.link = link
         self.calls = calls
         self.told: list[tuple[float, float, str]] = []
@@ -62,15 +64,27 @@ class Desk:
 
 
 @asynccontextmanager
-async def desk(hub: ScriptedHub, home: Path, name: str = "alice", **limits: Any) -> AsyncIterator[Desk]:
+async def desk(
+    hub: ScriptedHub,
+    home: Path,
+    name: str = "alice",
+    *,
+    environ: Mapping[str, str] | None = None,
+    rules: Rules | None = None,
+    **limits: Any,
+) -> AsyncIterator[Desk]:
     async def find(_: bool) -> Place:
         return Place(hub.url, TOKEN)
 
     folder = home / "work"
     folder.mkdir(exist_ok=True)
     link = Link(name, find, new_inbox=lambda: Inbox(**limits), random=lambda: 0.0, patience=BOUND)
+    shelf = Shelf(home / "bodies")
+    courier = Courier(link, shelf, rules or Rules(), environ=environ or {})
     link.start()
+    courier.start()
     try:
-        yield Desk(hub, link, Calls(link, Shelf(home / "bodies"), folder))
+        yield Desk(hub, link, Calls(link, shelf, folder, courier), courier)
     finally:
+        await courier.close()
         await link.close()
