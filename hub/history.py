@@ -1,7 +1,7 @@
 """The Log on SQLite, by aiosqlite: append, read, search, trim.
 
 One connection writes, and only under the lock; two others read, one for what sessions are waiting for and one for
-searches, which may take their time. An append costs two hops to the writer's thread: the insert and the commit.
+searches, which may take their time. An append costs one visit of the writer's thread: see hub/ledger.py.
 
 The same connection copies what was committed from the write-ahead log into the database file (a checkpoint). SQLite
 could do so by itself, but tells nobody when it fails; and a checkpoint that had to stop short for a reader leaves pages
@@ -39,10 +39,11 @@ from hub.database import (
 from hub.disk import real, write_again
 from hub.errors import StorageFailed
 from hub.fold import CURSORS, Holding, InstanceRow, State, SubscriptionRow, TopicRow, WaitingRow
+from hub.ledger import Ledger
 from hub.log import Retention, Search, Span, Trimmed
 from hub.message import Draft, Message
 from hub.recovery import Opened, prepare
-from hub.tables import COLUMNS, INSERT, SessionRow, TokenRow, folding, message_of, place, row_of
+from hub.tables import COLUMNS, SessionRow, TokenRow, folding, message_of, place, row_of
 from hub.topic import INBOX
 from hub.wal import INDEX_HEADER, Index, read_index
 
@@ -136,6 +137,7 @@ class History:
         self._unsynced: BaseException | None = None  # why the newest checkpoint failed
         self._wal_index: FileIO | None = None
         self._writer: aiosqlite.Connection
+        self._ledger: Ledger  # what it stands on
         self._reader: aiosqlite.Connection
         self._searcher: aiosqlite.Connection
         self._connections: list[aiosqlite.Connection] = []
@@ -162,7 +164,7 @@ class History:
         return history
 
     async def _connect(self, synchronous: Synchronous) -> None:
-        self._writer = await self._connection(writer_pragmas(synchronous))
+        self._writer = await self._connection(writer_pragmas(synchronous), self._open_ledger)
         self._full_text = bool(await self._writer.execute_fetchall(fulltext.AVAILABLE))
         if self._full_text:
             await self._writer.execute(fulltext.CREATE)
@@ -176,8 +178,14 @@ class History:
         await self._find_place()
         self._wal_index = FileIO(f"{self.path}-shm", "r+")
 
-    async def _connection(self, pragmas: Iterable[str]) -> aiosqlite.Connection:
-        db = await aiosqlite.connect(self.path, isolation_level="IMMEDIATE", cached_statements=256)
+    def _open_ledger(self, *how: Any, **more: Any) -> Ledger:
+        self._ledger = Ledger(*how, **more)
+        return self._ledger
+
+    async def _connection(
+        self, pragmas: Iterable[str], factory: Callable[..., sqlite3.Connection] = sqlite3.Connection
+    ) -> aiosqlite.Connection:
+        db = await aiosqlite.connect(self.path, isolation_level="IMMEDIATE", cached_statements=256, factory=factory)
         self._connections.append(db)
         for pragma in pragmas:
             await db.execute_fetchall(pragma)
@@ -226,25 +234,18 @@ class History:
         async with self._writing():
             answers, fresh = place(drafts, self._head, {})
             try:
-                await self._insert(fresh)
+                await self._store(fresh)
             except sqlite3.IntegrityError:
                 if not any(draft.retry for draft in drafts):
                     raise
                 await self._writer.rollback()
                 answers, fresh = place(drafts, self._head, await self._known(drafts))
-                await self._insert(fresh)
+                if fresh:
+                    await self._store(fresh)
             if fresh:
-                await self._store()
                 self._head = fresh[-1].offset
                 self._size += sum(message.size for message in fresh)
             return answers
-
-    async def _insert(self, messages: list[Message]) -> None:
-        if not messages:
-            return
-        await self._writer.executemany(INSERT, [row_of(message) for message in messages])
-        for sql, parameters in folding(messages):
-            await self._writer.executemany(sql, parameters)
 
     async def _known(self, drafts: Iterable[Draft]) -> dict[tuple[int, str], Message]:
         """The messages that drafts which may have been sent before have become."""
@@ -455,6 +456,7 @@ class History:
                 # Nobody knows what a cancelled commit has done: whoever writes next looks it up.
                 self._stale = True
                 self._whole = False
+                self._ledger.leave((), ())
                 with suppress(*FAILURES):
                     await self._writer.rollback()
                 if isinstance(why, FAILURES):
@@ -462,7 +464,10 @@ class History:
                 raise
             await self._copy()
 
-    async def _store(self) -> None:
+    async def _store(self, messages: Sequence[Message] = ()) -> None:
+        """Commit, after these messages and what the facts among them change."""
+        if messages:
+            self._ledger.leave([row_of(message) for message in messages], folding(messages))
         await self._writer.commit()
         self._whole = True
 

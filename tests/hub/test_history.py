@@ -175,17 +175,17 @@ async def test_a_full_disk_refuses_and_the_next_append_goes_on(path: Path) -> No
     ],
     ids=repr,
 )
-@pytest.mark.parametrize("where", ["commit", "executemany"])
+@pytest.mark.parametrize("where", ["commit", "execute", "executemany"])
 async def test_a_failing_call_changes_nothing(
     path: Path, monkeypatch: pytest.MonkeyPatch, failure: Exception, where: str
 ) -> None:
-    async def fail(*_: Any) -> None:
+    def fail(*_: Any) -> None:
         raise failure
 
     async with await History.open(path) as log:
         await log.append([draft(1, retry=True)])
         with monkeypatch.context() as broken:
-            broken.setattr(log._writer, where, fail)
+            broken.setattr(log._ledger, where, fail)
             with pytest.raises(StorageFailed) as why:
                 await log.append([draft(2), fact(3, "$instance.registered", name="alice")])
             assert str(path) in why.value.message

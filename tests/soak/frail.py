@@ -8,10 +8,12 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import Sequence
 
 from hub import cli, database, history
 from hub.history import History
 from hub.journal import Journal
+from hub.message import Message
 from hub.node import Node
 
 
@@ -29,10 +31,15 @@ def syncs_now_and_then() -> None:
 
 def confirms_before_it_commits() -> None:
     """The answers go out while the batch is still being committed."""
-    under_way: set[asyncio.Task[None]] = set()
+    under_way: list[asyncio.Task[None]] = []
+    store = History._store
 
-    async def early(self: History) -> None:
-        under_way.add(asyncio.create_task(self._writer.commit()))
+    async def one_after_another(log: History, messages: Sequence[Message], before: list[asyncio.Task[None]]) -> None:
+        await asyncio.gather(*before)
+        await store(log, messages)
+
+    async def early(self: History, messages: Sequence[Message] = ()) -> None:
+        under_way[:] = [asyncio.create_task(one_after_another(self, messages, under_way[:]))]
         self._whole = True
 
     History._store = early  # type: ignore[method-assign]
