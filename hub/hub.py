@@ -420,18 +420,19 @@ class Hub:
 
     def take(self, session: Session, now: float) -> Run | Gap | Behind | None:
         """What comes next for a session; see `Session.take`."""
-        if session.instance is not None:
-            self.expire(session.instance, now)
+        for topic in session.hot:
+            if topic in self.registry.inboxes:
+                self.registry.expire(topic, now)  # it is noted before a cursor passes over it
         taken = session.take(self.window, self.registry.topics, self.floor, now)
         if isinstance(taken, Run):
-            self.counters.pushed += len(taken)
+            self.counters.pushed += len(taken.offsets)
         elif isinstance(taken, Gap):
             self.counters.gaps += 1
         return taken
 
-    def take_old(self, session: Session, behind: Behind, messages: Sequence[Message], now: float) -> Run | Gap | None:
+    def take_old(self, session: Session, behind: Behind, page: Run, now: float) -> Run | Gap | None:
         """What was read from the log for a session that had fallen behind the window; see `Session.take_old`."""
-        taken = session.take_old(behind, messages, self.registry.topics, self.floor, now)
+        taken = session.take_old(behind, page, self.registry.topics, self.floor, now)
         if isinstance(taken, Run):
             self.counters.pushed += len(taken)
         elif isinstance(taken, Gap):
@@ -439,7 +440,7 @@ class Hub:
         return taken
 
     def expire(self, instance: Instance, now: float) -> None:
-        """Note what has expired in an instance's inboxes, before its cursor passes over it."""
+        """Note what has expired in an instance's inboxes."""
         for holding in instance.holdings:
             self.registry.expire(INBOX + holding.key, now)
 

@@ -24,6 +24,7 @@ from hub.hub import Hub, Limits
 from hub.journal import Job, Journal
 from hub.log import Log, Retention
 from hub.message import Draft, Message
+from hub.pages import Pages
 from hub.registry import Instance
 from hub.session import Behind, Gap, Session
 from hub.steady import Steady
@@ -35,7 +36,6 @@ HOUSEKEEPING = 5.0  # seconds between looks at what is due
 STALLED = 5.0  # seconds after which a write or a page that does not come is said to hang
 FAULT_SHOWN = 60.0  # seconds for which a fault that was got over makes the hub not ready
 STOP_SECONDS = 5.0  # for the log to take the last drafts, when the hub stops
-MAX_PAGE_SIZE = 4 * 2**20  # bytes read from the log at once for one session
 
 logger = structlog.get_logger("hubbub.node")
 
@@ -89,6 +89,7 @@ class Node:
         self._steady = Steady(tail[-1].at if tail else None, clock(), monotonic())
         self._retention = retention
         self._upkeep: dict[str, Job] = {"retention": self._trim, **(upkeep or {})}
+        self._pages = Pages(log)
         self._trimming = asyncio.Lock()
         self._listeners: dict[int, Listener] = {}
         self._registering: dict[str, asyncio.Event] = {}
@@ -204,12 +205,14 @@ class Node:
             for name, job in self._upkeep.items():
                 self.journal.maintain(name, job)
             self._flush_later()  # what a log that failed has not taken
+            self._pages.forget()
             await asyncio.sleep(HOUSEKEEPING)
 
     async def _trim(self) -> bool:
         async with self._trimming:
             trimmed = await self.log.trim(self._retention, self.steady())
             self.hub.trimmed(trimmed)
+            self._pages.forget()
         return trimmed.more
 
     # Coming and going
@@ -382,26 +385,24 @@ class Node:
         since = next(iter(self._reading.values()), None)
         return 0.0 if since is None else self._monotonic() - since
 
-    async def _page(self, session: Session, behind: Behind) -> list[Message]:
+    async def fetch(self, session: Session, behind: Behind) -> Run | Gap | None:
+        """What comes next for a session that has fallen behind the window, as `Hub.take` said; None: take again."""
         self._reading[session.number] = self._monotonic()
         try:
-            if behind.spans:
-                return await self.log.read(behind.spans, behind.limit, MAX_PAGE_SIZE)
-            page = await self.log.since(behind.after, behind.limit, MAX_PAGE_SIZE)
-            return [message for message in page if message.offset <= behind.upto]
+            page = await self._pages.read(behind)
         finally:
             del self._reading[session.number]
+        async with self._trimming:
+            pass  # what a slice of trimming took from under the page is known to the hub before it is counted
+        return self.hub.take_old(session, behind, page, self.now())
 
     async def next(self, session: Session) -> Run | Gap | None:
-        """What comes next for a session, from the window or, where it has fallen behind that, from the log."""
+        """What comes next for a session, wherever it is."""
         while True:
             taken = self.hub.take(session, self.now())
             if not isinstance(taken, Behind):
                 return taken
-            page = await self._page(session, taken)
-            async with self._trimming:
-                pass  # what a slice of trimming took from under the page is known to the hub before it is counted
-            run = self.hub.take_old(session, taken, page, self.now())
+            run = await self.fetch(session, taken)
             if run is not None:
                 return run
 

@@ -7,12 +7,12 @@ window is told what to read from the log instead, and comes back with `take_old(
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from hub.log import Span
 from hub.message import Message
+from hub.outstanding import Outstanding
 from hub.registry import Instance, Stock
 from hub.topic import INBOX
 from hub.window import Run, Window
@@ -79,7 +79,7 @@ class Session:
         self.pushed = position
         self.received = position
         self.credit = credit
-        self.outstanding: deque[int] = deque()  # offsets pushed and not confirmed
+        self.outstanding = Outstanding()
         self.hot: dict[str, Span] = {}
         self.secret = secret
         self.client = client
@@ -94,7 +94,7 @@ class Session:
     @property
     def room(self) -> int:
         """How many more messages it takes before it confirms some."""
-        return self.credit - len(self.outstanding)
+        return self.credit - self.outstanding.count
 
     def heat(self, span: Span, before: int) -> None:
         """There is something on a topic, from `span.after` on; `before` was the log's head until now."""
@@ -118,8 +118,7 @@ class Session:
     def confirm(self, offset: int, credit: int | None) -> None:
         """The client has everything up to `offset`; with `credit`, so many more may follow."""
         self.received = max(self.received, min(offset, self.pushed))
-        while self.outstanding and self.outstanding[0] <= offset:
-            self.outstanding.popleft()
+        self.outstanding.confirm(offset)
         if credit is not None:
             self.credit = credit
         if self.room > 0 and (self.hot or self.observer):
@@ -146,9 +145,7 @@ class Session:
         whole = window.run(None if self.observer else tuple(self.hot), self.position, room)
         return self._give(whole, room, whole.offsets[-1] if whole.offsets else self.position, window.head, now)
 
-    def take_old(
-        self, behind: Behind, messages: Sequence[Message], topics: dict[str, Stock], floor: int, now: float
-    ) -> Run | Gap | None:
+    def take_old(self, behind: Behind, page: Run, topics: dict[str, Stock], floor: int, now: float) -> Run | Gap | None:
         """Count as pushed what was read from the log for `behind`, as far as it is still for this session.
 
         A Gap says that some of it was trimmed meanwhile: then nothing is pushed, and `take()` goes on from there.
@@ -158,39 +155,42 @@ class Session:
         room = min(behind.limit, self.room)
         if room <= 0:
             return None
-        last = messages[-1].offset if messages else behind.upto
-        return self._give(Run(messages, complete=False), room, last, last, now)
+        last = page.offsets[-1] if page.offsets else behind.upto
+        return self._give(page, room, last, last, now)
 
     def _give(self, whole: Run, room: int, last: int, head: int, now: float) -> Run | None:
         """Push what is ours of a stretch that reaches to `last`, or to `head` when it is complete."""
-        run = (
-            whole
-            if self._all_mine(whole)
-            else Run([message for message in whole.messages if self._wants(message, now)], complete=whole.complete)
-        )
-        if len(run) > room:
+        run = whole
+        if not self._all_mine(whole):
+            run = Run([message for message in whole.messages if self._wants(message, now)], complete=whole.complete)
+        offsets = run.offsets
+        if len(offsets) > room:
             run = Run(run.messages[:room], complete=False)
-            last = run.offsets[-1]
-        if run.offsets:
-            self.outstanding.extend(run.offsets)
-            self.pushed = run.offsets[-1]
+            offsets = run.offsets
+            last = offsets[-1]
+        if offsets:
+            self.outstanding.add(offsets)
+            self.pushed = offsets[-1]
         if run.complete:
             self.position = max(self.position, head)
             self.hot.clear()
         else:
             self.position = max(self.position, last)
             self.rouse()
-        return run if run.offsets else None
+        return run if offsets else None
 
     def _all_mine(self, run: Run) -> bool:
         """Whether a stretch can be given as it is: nothing of our own in it, nothing expired, no span cut short."""
         if run.offsets and run.offsets[0] <= self.position:
             return False
-        return self.observer or (
-            not run.expires
-            and self.origin not in run.origins
-            and all(span.after <= self.position and span.upto == END for span in self.hot.values())
-        )
+        if self.observer:
+            return True
+        if run.expires or self.origin in run.origins:
+            return False
+        for span in self.hot.values():  # noqa: SIM110 - a generator costs more than all the rest, a thousand times a tick
+            if span.after > self.position or span.upto != END:
+                return False
+        return True
 
     def _wants(self, message: Message, now: float) -> bool:
         if message.offset <= self.position:
@@ -223,7 +223,7 @@ class Session:
 
     def _behind(self, window: Window, room: int) -> Behind | None:
         upto = window.floor - 1
-        limit = min(room, MAX_PAGE)
+        limit = min(MAX_PAGE, 1 << (room - 1).bit_length())  # in powers of two, so that readers alike share a page
         if self.observer:
             return Behind((), self.position, upto, limit)
         spans = tuple(

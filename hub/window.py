@@ -17,9 +17,9 @@ from hub.message import Message
 from hub.topic import INBOX
 
 MAX_RUN = 1024  # messages; a longer stretch is handed out in several runs, so that no reader holds up the rest
-MAX_RUN_SIZE = 4 * 2**20  # bytes
+MAX_RUN_SIZE = 256 * 1024  # bytes: what a socket that takes nothing can have waiting, besides its own buffer
 MAX_KEPT = 256  # runs kept for the next reader with the same question
-MAX_KEPT_SIZE = 4 * MAX_RUN_SIZE
+MAX_KEPT_SIZE = 64 * MAX_RUN_SIZE
 
 _Question: TypeAlias = tuple[tuple[str, ...] | None, int, int]  # topics, after, most
 
@@ -145,7 +145,8 @@ class Window:
 
         It holds at least as many messages as there is `room` for, if there are so many, and at most about twice that.
         """
-        most = min(MAX_RUN, 1 << (room - 1).bit_length())  # in powers of two, so that readers alike share a run
+        # In powers of two, so that readers alike share a run.
+        most = MAX_RUN if room >= MAX_RUN else 1 << (room - 1).bit_length()
         key = (topics, after, most)
         found = self._runs.get(key)
         if found is None:

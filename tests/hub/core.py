@@ -147,7 +147,7 @@ class Core:
 
     def step(self, session: Session) -> Run | Gap | None:
         while isinstance(taken := self.hub.take(session, self.now), Behind):
-            given = self.hub.take_old(session, taken, self.page(taken), self.now)
+            given = self.hub.take_old(session, taken, Run(self.page(taken), complete=False), self.now)
             if given is not None:
                 return given
         return taken
@@ -158,6 +158,6 @@ class Core:
         while True:
             while (taken := self.step(session)) is not None or session.awake:
                 given += [taken] if isinstance(taken, Gap) else [each.body for each in taken.messages] if taken else []
-            if not (confirm and session.outstanding):
+            if not (confirm and session.outstanding.count):
                 return given
-            self.hub.received(session, session.outstanding[-1], None)
+            self.hub.received(session, session.outstanding.newest, None)

@@ -443,7 +443,7 @@ def test_what_there_is_no_credit_for_stays_in_the_hub(core: Core) -> None:
     for number in range(5):
         core.say(bob, "alice", str(number))
     assert core.pump(alice, confirm=False) == ["0", "1"]
-    core.hub.received(alice, alice.outstanding[0], None)
+    core.hub.received(alice, alice.outstanding.oldest, None)
     assert core.pump(alice, confirm=False) == ["2"]
     assert core.pump(alice, confirm=False) == []
     core.hub.received(alice, core.hub.head, 10)

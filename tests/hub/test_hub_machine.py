@@ -409,7 +409,7 @@ class HubMachine(RuleBasedStateMachine):
                 ]
             else:
                 page = [m for offset, m in sorted(self.log.items()) if taken.after < offset <= taken.upto]
-            taken = self.hub.take_old(session, taken, page[: taken.limit], self.now)
+            taken = self.hub.take_old(session, taken, Run(page[: taken.limit], complete=False), self.now)
             if taken is None:
                 return True
         if taken is None:

@@ -61,7 +61,7 @@ class Reading:
         return taken.offsets if isinstance(taken, Run) else taken
 
     def take_old(self, behind: Behind, *messages: Message, now: float = NOW) -> list[int] | Gap | None:
-        taken = self.session.take_old(behind, messages, self.stock, self.floor, now)
+        taken = self.session.take_old(behind, Run(messages, complete=False), self.stock, self.floor, now)
         return taken.offsets if isinstance(taken, Run) else taken
 
 
@@ -135,7 +135,7 @@ def test_received_is_what_was_pushed_and_confirmed(offset: int, received: int, l
     reading = Reading(a(1, 2, 3))
     reading.take()
     reading.session.confirm(offset, None)
-    assert (reading.session.received, len(reading.session.outstanding)) == (received, left)
+    assert (reading.session.received, reading.session.outstanding.count) == (received, left)
 
 
 def test_received_never_goes_back() -> None:
@@ -221,15 +221,15 @@ def test_whoever_stands_before_the_window_is_told_what_to_read() -> None:
     reading.session.hot["a"] = Span("a", 1, END)
     reading.window.extend(a(1, 2, 3, 4, 5))
     behind = reading.take()
-    assert behind == Behind((Span("a", 1, 3),), 0, 3, 100)
+    assert behind == Behind((Span("a", 1, 3),), 0, 3, 128)
     assert reading.take_old(behind, *a(2, 3)) == [2, 3]
     # Only the next look shows that the page was the last of them.
     again = reading.take()
     assert again == [4, 5]
 
 
-def test_a_page_is_no_larger_than_the_credit_or_its_bound() -> None:
-    for credit, limit in ((3, 3), (10_000, MAX_PAGE)):
+def test_a_page_is_no_larger_than_the_credit_s_power_of_two_or_its_bound() -> None:
+    for credit, limit in ((3, 4), (4, 4), (10_000, MAX_PAGE)):
         reading = Reading(credit=credit, window=1)
         reading.session.hot["a"] = Span("a", 0, END)
         reading.window.extend(a(*range(1, 1000)))
@@ -294,7 +294,7 @@ def test_what_was_read_elsewhere_while_the_log_was_read_is_not_pushed() -> None:
 def test_an_observer_reads_all_topics_from_the_log() -> None:
     reading = Reading(observer=True, window=1)
     reading.window.extend(a(1, 2, 3))
-    assert reading.take() == Behind((), 0, 2, 100)
+    assert reading.take() == Behind((), 0, 2, 128)
 
 
 # Gaps
@@ -306,7 +306,7 @@ def test_a_gap_says_what_is_kept_no_more() -> None:
     reading.window.extend(a(*range(1, 11)))
     reading.stock["a"].trimmed, reading.floor = 4, 6
     assert reading.take() == Gap(1, 4)
-    assert reading.take() == Behind((Span("a", 4, 8),), 4, 8, 100)
+    assert reading.take() == Behind((Span("a", 4, 8),), 4, 8, 128)
 
 
 @pytest.mark.parametrize(
