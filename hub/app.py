@@ -38,6 +38,7 @@ from hub.guard import Guard
 from hub.history import History
 from hub.hub import Limits
 from hub.legacy import SECRET, Legacy, Rules, SessionStore
+from hub.link import Link
 from hub.log import Retention
 from hub.metrics import CONTENT_TYPE, HubCollector, exposition
 from hub.node import Node
@@ -54,6 +55,7 @@ LOOK = 2.0  # seconds between looks at who may stay, and whether there is still 
 SAVE_USED = 30  # of these looks, between two savings of when tokens were last used
 SPARE_FILES = 256  # for the database, the logs and Python itself
 GOODBYE = 3.0  # seconds for all connections to take their last answers
+SWITCH = 0.0005  # seconds for which a busy loop may keep the database's threads waiting, each time they come back
 PORTS_TRIED = 20  # the port asked for, and those after it
 
 
@@ -331,7 +333,7 @@ class Server(uvicorn.Server):
         self._app.connections.hurry()
         connections = self.server_state.connections
         for each in list(connections):
-            if not isinstance(each, WebSocketProtocol):
+            if not isinstance(each, WebSocketProtocol | Link):
                 each.shutdown()
         until = asyncio.get_running_loop().time() + GOODBYE
         while connections and not self.force_exit and asyncio.get_running_loop().time() < until:  # noqa: ASYNC110
@@ -432,6 +434,7 @@ def serve(settings: Settings, ready: Any = None) -> int:
     """Run the hub in this process until SIGINT or SIGTERM; returns the exit code. Raises Unavailable if one runs."""
     with HubLock(settings.paths):
         open_enough_files(settings.max_connections)
+        sys.setswitchinterval(SWITCH)
         if sys.platform != "win32":
             import uvloop
 

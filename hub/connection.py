@@ -1,24 +1,24 @@
-"""One WebSocket: text in, frames through the hub, text out.
+"""One WebSocket: texts in, frames through the hub, texts out.
 
-Two coroutines a connection. The reader takes frames one by one; a publish it hands to the journal and goes on. It
-waits when the journal is full or when its own answers pile up, which is how backpressure reaches a publisher. The
-writer sends what was left for it, then whatever the session is given next.
+A connection has no task of its own: its line tells it what came in, the pump (`hub.fanout`) when to write. Frames are
+taken in their order. Most of them are done with at once, above all a publish, which is handed to the journal; one that
+has to wait for something (a subscription for the disk, a question for the database) gets a task for that long, and
+what came behind it waits. So do readers of a full journal and of answers that pile up: the socket is not read, which is
+how backpressure reaches a publisher.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Callable
+from asyncio import TimerHandle
+from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple
 
 import structlog
-from starlette.types import Message as Event
 from starlette.types import Receive, Scope, Send
 
 from hub import frames, inquiry, wire
 from hub.errors import (
-    BadRequest,
     BinaryFrame,
     Forbidden,
     HelloRequired,
@@ -31,17 +31,23 @@ from hub.errors import (
     TooMany,
     Unavailable,
 )
+from hub.fanout import Fanout
 from hub.limits import TokenBucket
+from hub.line import Line, Texts
 from hub.node import Node, shutting_down
+from hub.plain import Plain
 from hub.registry import Instance
-from hub.session import Gap, Session
+from hub.session import Behind, Gap, Session
 from hub.tokens import Identity
 from hub.window import Run
 
 logger = structlog.get_logger("hubbub.connection")
 
+LINK = "hubbub.link"  # the ASGI extension that hands over the socket; see hub/link.py
 MAX_ANSWERS = 1024  # answers waiting for the socket before the reader waits for it too
 MAX_BAD_FRAMES = 100  # in a row; a client that only ever sends these is broken and is told so by a close
+
+Later = Coroutine[Any, Any, None]
 
 
 class Terms(NamedTuple):
@@ -54,214 +60,276 @@ class Terms(NamedTuple):
 
 
 class Connections:
-    """All open WebSockets of a hub, and how many of them have not said hello yet."""
+    """All open WebSockets of a hub, and which of them have not said hello yet."""
 
     def __init__(self, node: Node, terms: Terms, identify: Callable[[str | None, Scope], Identity]) -> None:
         self.node = node
         self.terms = terms
         self.identify = identify
-        self.unwelcomed = 0
+        self.fanout = Fanout(node.now)
         self.open = 0
-        self.hellos: set[asyncio.Timeout] = set()  # for each that has yet to say hello, how long it may take
+        self.unwelcomed: set[Connection] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI endpoint of `/ws`."""
-        await Connection(self, scope, receive, send).run()
+        """The ASGI endpoint of `/ws`. Where the server hands over the socket, the connection goes on without it."""
+        connect = await receive()
+        assert connect["type"] == "websocket.connect"
+        offered = scope.get("subprotocols", [])
+        connection = Connection(self, scope)
+        await send(
+            {"type": "websocket.accept", "subprotocol": wire.SUBPROTOCOL if wire.SUBPROTOCOL in offered else None}
+        )
+        hand_over = scope.get("extensions", {}).get(LINK)
+        if hand_over is not None:
+            connection.begin(hand_over(connection, self.terms.slow_reader_timeout))
+        else:
+            line = Plain(receive, send, self.terms.slow_reader_timeout)
+            connection.begin(line)
+            await line.run(connection)
 
     def hurry(self) -> None:
         """The hub ends: whoever has not said hello by now is told so at once."""
-        for each in self.hellos:
-            each.reschedule(0)
-
-
-class _Closed(Exception):
-    """The other side is gone."""
+        for each in list(self.unwelcomed):
+            each.hello_is_late()
 
 
 class Connection:
-    """See the module."""
+    """See the module. An `End` of its line, a `Listener` of its session, `Served` by the pump."""
 
-    def __init__(self, all_: Connections, scope: Scope, receive: Receive, send: Send) -> None:
+    __slots__ = (
+        "_all",
+        "_answering",
+        "_answers",
+        "_bad_frames",
+        "_bucket",
+        "_drained",
+        "_ending",
+        "_fetching",
+        "_gone",
+        "_hello_timer",
+        "_line",
+        "_node",
+        "_over",
+        "_rest",
+        "_scope",
+        "_session",
+        "_woken",
+        "_work",
+        "identity",
+    )
+
+    def __init__(self, all_: Connections, scope: Scope) -> None:
+        self.identity: Identity  # from the hello on
         self._all = all_
         self._node = all_.node
-        self._scope = scope
-        self._receive = receive
-        self._send = send
+        self._scope = scope  # of use until the hello
+        self._line: Line
         self._session: Session | None = None
-        self._answers: deque[bytes] = deque()
-        self._bell = asyncio.Event()
-        self._drained = asyncio.Event()
-        self._ending: HubbubError | None = None
+        self._hello_timer: TimerHandle | None = None
         self._bucket: TokenBucket | None = None
         self._bad_frames = 0
-        self.identity: Identity  # from the hello on
+        self._work: asyncio.Task[None] | None = None  # what the frame that is being handled waits for
+        self._rest: list[bytes] = []  # what came behind it
+        self._fetching: asyncio.Task[None] | None = None  # what the session is given from the log
+        self._answers: list[bytes] = []
+        self._drained: asyncio.Event | None = None  # set when answers that piled up are written
+        self._answering = False  # whether it is in the pump's queues
+        self._woken = False
+        self._ending: HubbubError | None = None  # why the hub ends it
+        self._gone: str | None = None  # why the client is gone, while something it said is still being handled
+        self._over = False
 
-    async def run(self) -> None:
-        """From the handshake to the close."""
-        connect = await self._receive()
-        assert connect["type"] == "websocket.connect"
-        offered = self._scope.get("subprotocols", [])
-        await self._send(
-            {"type": "websocket.accept", "subprotocol": wire.SUBPROTOCOL if wire.SUBPROTOCOL in offered else None}
-        )
+    # Beginning
+
+    def begin(self, line: Line) -> None:
+        """The line is up: the hello is next."""
+        self._line = line
         self._all.open += 1
-        reason = "the connection was lost"
-        try:
-            if await self._welcome():
-                await self._converse()
-        except _Closed as gone:
-            reason = str(gone) or reason
-        except HubbubError as why:
-            reason = why.message
-            await self._end(why)
-        except Exception as why:
-            reason = "the hub met a fault of its own"
-            self._node.fault("a connection", why)
-            await self._end(Unavailable("The hub met a fault of its own.", "Connect again: nothing is lost."))
-        finally:
-            self._all.open -= 1
-            if self._session is not None:
-                self._node.leave(self._session, reason)
-
-    # Hello
-
-    async def _welcome(self) -> bool:
-        """Wait for the hello and answer it; False when that ended the connection."""
-        terms = self._all.terms
-        if self._all.unwelcomed >= terms.max_unwelcomed:
-            raise TooMany(
-                f"{self._all.unwelcomed} connections have not said hello yet, and max_unwelcomed allows no more.",
-                "Try again in a few seconds.",
+        terms, unwelcomed = self._all.terms, self._all.unwelcomed
+        if len(unwelcomed) >= terms.max_unwelcomed:
+            self._end(
+                TooMany(
+                    f"{len(unwelcomed)} connections have not said hello yet, and max_unwelcomed allows no more.",
+                    "Try again in a few seconds.",
+                )
             )
-        self._all.unwelcomed += 1
-        try:
-            async with asyncio.timeout(terms.hello_timeout) as limit:
-                self._all.hellos.add(limit)
-                text = await self._text()
-        except TimeoutError:
-            if self._node.closing:
-                raise shutting_down() from None
-            raise HelloTimeout(
-                f"No hello came within {terms.hello_timeout:g} s.", "Send it as the first frame."
-            ) from None
-        finally:
-            self._all.unwelcomed -= 1
-            self._all.hellos.discard(limit)
+            return
+        unwelcomed.add(self)
+        self._hello_timer = asyncio.get_running_loop().call_later(terms.hello_timeout, self.hello_is_late)
+
+    def hello_is_late(self) -> None:
+        """Its time is over, or the hub's is."""
+        late = HelloTimeout(f"No hello came within {self._all.terms.hello_timeout:g} s.", "Send it as the first frame.")
+        self._end(shutting_down() if self._node.closing else late)
+
+    def _hello_is_here(self) -> None:
+        self._all.unwelcomed.discard(self)
+        if self._hello_timer is not None:
+            self._hello_timer.cancel()
+            self._hello_timer = None
+
+    async def _welcome(self, text: bytes) -> None:
+        """Answer the first frame, which ought to be a hello."""
         ref: frames.Ref = None
+        scope, self._scope = self._scope, {}
         try:
             hello = wire.decode(text)
             ref = getattr(hello, "ref", None)
             if not isinstance(hello, frames.Hello):
                 raise HelloRequired("The first frame is a hello.", 'Send {"type":"hello","name":…,"token":…} first.')
-            self.identity = self._all.identify(hello.token, self._scope)
+            self.identity = self._all.identify(hello.token, scope)
             self.identity.require("observe" if hello.observe else "subscribe")
             if hello.name is not None:
                 self.identity.may_act_as(hello.name)
-            self._session, welcome = await self._node.open(hello, self)
+            session, welcome = await self._node.open(hello, self)
         except HubbubError as why:
-            if ref is None:
-                ref = wire.ref_of(text)
-            await self._write(wire.encode(wire.error(why, ref)))
-            await self._send({"type": "websocket.close", "code": why.close, "reason": _reason(why)})
-            return False
-        if terms.publish_rate:
-            self._bucket = TokenBucket(terms.publish_rate, max(1.0, terms.publish_rate))
-        await self._write(wire.encode(welcome))
-        return True
+            self._end(why, wire.ref_of(text) if ref is None else ref)
+            return
+        rate = self._all.terms.publish_rate
+        if rate:
+            self._bucket = TokenBucket(rate, max(1.0, rate))
+        self._session = session
+        if self._over:  # the client is gone meanwhile
+            self._node.leave(session, self._gone or "the connection was lost")
+            return
+        self.tell(welcome)
+        self.wake()
 
     # Reading
 
-    async def _converse(self) -> None:
-        """Read and write until either side ends it."""
-        reading = asyncio.create_task(self._read())
-        writing = asyncio.create_task(self._pump())
-        try:
-            await asyncio.wait((reading, writing), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (reading, writing):
-                task.cancel()
-            results = await asyncio.gather(reading, writing, return_exceptions=True)
-        for result in results:
-            if isinstance(result, Exception):
-                raise result
+    def heard(self, texts: list[bytes]) -> None:
+        """See `End.heard`."""
+        if self._work is not None:
+            self._rest += texts
+        else:
+            self._hear(texts)
 
-    async def _read(self) -> None:
+    def heard_binary(self) -> None:
+        """See `End.heard_binary`."""
+        self._end(BinaryFrame("Binary frames mean nothing here.", "Send JSON in text frames."))
+
+    def _hear(self, texts: list[bytes]) -> bool:
+        """Handle one frame after another; returns whether all were, and none has to wait for something."""
         journal = self._node.journal
-        while True:
-            text = await self._text()
-            try:
-                frame = wire.decode(text)
-            except BadRequest as why:
-                self.tell(wire.error(why, wire.ref_of(text)))
-                self._bad_frames += 1
-                if self._bad_frames >= MAX_BAD_FRAMES:
-                    raise
-                continue
+        try:
+            for place, text in enumerate(texts, 1):
+                later = self._handle(text)
+                if later is None:
+                    if journal.full:
+                        later = journal.room()
+                    elif len(self._answers) > MAX_ANSWERS:
+                        later = self._room_for_answers()
+                if later is not None:
+                    self._rest = texts[place:]
+                    self._line.hold()
+                    self._work = asyncio.create_task(self._wait_for(later))
+                    return False
+                if self._over:
+                    break
+        except Exception as why:
+            self._fault(why)
+        return True
+
+    async def _wait_for(self, later: Later) -> None:
+        try:
+            await later
+        except Exception as why:
+            self._fault(why)
+        self._work = None
+        rest, self._rest = self._rest, []
+        if self._over or not self._hear(rest):
+            return
+        if self._gone is not None:
+            self._leave(self._gone)
+        else:
+            self._line.go_on()
+
+    async def _room_for_answers(self) -> None:
+        self._drained = asyncio.Event()
+        await self._drained.wait()
+        self._drained = None
+
+    def _handle(self, text: bytes) -> Later | None:
+        """One frame; what is returned has to be awaited before the next."""
+        session = self._session
+        if session is None:
+            self._hello_is_here()
+            return self._welcome(text)
+        frame = None
+        try:
+            frame = wire.decode(text)
             self._bad_frames = 0
-            try:
-                await self._handle(frame)
-            except HubbubError as why:
-                self.tell(wire.error(why, getattr(frame, "ref", None)))
-            if journal.full:
-                await journal.room()
-            while len(self._answers) > MAX_ANSWERS:
-                self._drained.clear()
-                await self._drained.wait()
+            if isinstance(frame, frames.Publish):
+                self._publish(frame)
+            elif isinstance(frame, frames.Received):
+                self._node.received(session, frame.offset, frame.credit)
+            elif isinstance(frame, frames.Read) and frame.ref is None:
+                self._mark_read(session, frame)
+            else:
+                return self._answer(session, frame)
+        except InboxFull as why:
+            assert isinstance(frame, frames.Publish)
+            return self._earlier(frame, why)
+        except HubbubError as why:
+            self._refuse(why, text, frame)
+        return None
 
-    async def _text(self) -> str:
-        event: Event = await self._receive()
-        if event["type"] == "websocket.disconnect":
-            # 1005: no code was given; 1006: no close frame came (RFC 6455, 7.1.5)
-            code = event.get("code")
-            raise _Closed("the client left" if code in (1000, 1001, 1005) else f"the connection was lost ({code})")
-        text = event.get("text")
-        if text is None:
-            raise BinaryFrame("Binary frames mean nothing here.", "Send JSON in text frames.")
-        return str(text)
+    def _refuse(self, why: HubbubError, text: bytes, frame: frames.FromClient | None) -> None:
+        if frame is not None:
+            self.tell(wire.error(why, getattr(frame, "ref", None)))
+            return
+        self.tell(wire.error(why, wire.ref_of(text)))
+        self._bad_frames += 1
+        if self._bad_frames >= MAX_BAD_FRAMES:
+            self._end(why)
 
-    async def _handle(self, frame: frames.FromClient) -> None:
-        session, node = self._session, self._node
-        assert session is not None
+    async def _earlier(self, said: frames.Publish, why: InboxFull) -> None:
+        """A retry is not refused because the inbox is full: it may be what filled it."""
+        try:
+            earlier = await self._node.earlier(self._instance(), said)
+        except HubbubError as failed:
+            self.tell(wire.error(failed, said.ref))
+        else:
+            self.tell(wire.error(why, said.ref) if earlier is None else earlier)
+
+    async def _answer(self, session: Session, frame: frames.FromClient) -> None:
+        try:
+            reply = await self._ask(session, frame)
+            if reply is not None:
+                self.tell(reply)
+        except HubbubError as why:
+            self.tell(wire.error(why, getattr(frame, "ref", None)))
+
+    async def _ask(self, session: Session, frame: frames.FromClient) -> frames.Reply | None:
+        node = self._node
         match frame:
-            case frames.Publish():
-                try:
-                    self._publish(frame)
-                except InboxFull:
-                    if (earlier := await node.earlier(self._instance(), frame)) is None:
-                        raise
-                    self.tell(earlier)
-            case frames.Received():
-                node.received(session, frame.offset, frame.credit)
             case frames.Read():
-                await self._mark_read(session, frame)
+                self._mark_read(session, frame)
+                await node.flush()
+                return frames.Reply(ref=frame.ref, offset=self._instance().read)
             case frames.Subscribe():
                 heard = await node.subscribe(self._instance(), frame.topic)
-                self.tell(frames.Reply(ref=frame.ref, subscriptions=heard))
+                return frames.Reply(ref=frame.ref, subscriptions=heard)
             case frames.Unsubscribe():
                 heard = await node.unsubscribe(self._instance(), frame.topic)
-                self.tell(frames.Reply(ref=frame.ref, subscriptions=heard))
+                return frames.Reply(ref=frame.ref, subscriptions=heard)
             case frames.Presence():
                 await node.tell(self._instance(), frame, session)
-                if frame.ref is not None:
-                    how = inquiry.presence(node, self._instance())
-                    self.tell(frames.Reply(ref=frame.ref, presence=how))
+                if frame.ref is None:
+                    return None
+                return frames.Reply(ref=frame.ref, presence=inquiry.presence(node, self._instance()))
             case frames.Rename():
                 self.identity.may_act_as(frame.name)
                 await node.rename(self._instance(), frame.name)
-                self.tell(frames.Reply(ref=frame.ref, name=self._instance().name))
-            case frames.Instances() | frames.History() | frames.Status():
-                await self._look_up(frame)
-            case frames.Hello():
-                raise SecondHello("This session has said hello already.", "Open another connection for another name.")
-
-    async def _look_up(self, frame: frames.Instances | frames.History | frames.Status) -> None:
-        match frame:
+                return frames.Reply(ref=frame.ref, name=self._instance().name)
             case frames.Instances():
-                self.tell(frames.Reply(ref=frame.ref, instances=await inquiry.instances(self._node)))
+                return frames.Reply(ref=frame.ref, instances=await inquiry.instances(node))
             case frames.History():
-                await self._history(frame)
+                return await self._history(frame)
             case frames.Status():
-                await self._status(frame)
+                return await self._status(frame)
+            case _:
+                raise SecondHello("This session has said hello already.", "Open another connection for another name.")
 
     def _publish(self, said: frames.Publish) -> None:
         self.identity.require("publish")
@@ -276,15 +344,12 @@ class Connection:
 
         self._node.say(self._instance(), said, settled)
 
-    async def _mark_read(self, session: Session, frame: frames.Read) -> None:
+    def _mark_read(self, session: Session, frame: frames.Read) -> None:
         instance = self._instance()
         self._node.received(session, frame.offset, None)
         self._node.read(instance, frame.offset, by=session)
-        if frame.ref is not None:
-            await self._node.flush()
-            self.tell(frames.Reply(ref=frame.ref, offset=instance.read))
 
-    async def _history(self, frame: frames.History) -> None:
+    async def _history(self, frame: frames.History) -> frames.Reply:
         found, more = await inquiry.history(
             self._node,
             self._asker(),
@@ -297,14 +362,13 @@ class Connection:
                 before=frame.before,
             ),
         )
-        self.tell(frames.Reply(ref=frame.ref, messages=[wire.raw(each) for each in found], more=more))
+        return frames.Reply(ref=frame.ref, messages=[wire.raw(each) for each in found], more=more)
 
-    async def _status(self, frame: frames.Status) -> None:
+    async def _status(self, frame: frames.Status) -> frames.Reply:
         if frame.id is None:
-            self.tell(frames.Reply(ref=frame.ref, status=await inquiry.totals(self._node)))
-        else:
-            message, ladder = await inquiry.message(self._node, self._asker(), frame.id)
-            self.tell(frames.Reply(ref=frame.ref, message=wire.raw(message), ladder=ladder))
+            return frames.Reply(ref=frame.ref, status=await inquiry.totals(self._node))
+        message, ladder = await inquiry.message(self._node, self._asker(), frame.id)
+        return frames.Reply(ref=frame.ref, message=wire.raw(message), ladder=ladder)
 
     def _instance(self) -> Instance:
         if self._session is None or self._session.instance is None:
@@ -318,66 +382,137 @@ class Connection:
     # Writing
 
     def wake(self) -> None:
-        """There is more for this session: the writer fetches it."""
-        self._bell.set()
+        """There is more for this session: the pump comes for it."""
+        if not self._woken:
+            self._woken = True
+            self._all.fanout.wake(self)
 
     def tell(self, frame: frames.Frame) -> None:
-        """Leave a frame for the writer."""
-        self._answers.append(wire.encode(frame))
-        self._bell.set()
+        """Leave a frame for the pump."""
+        if not self._over:
+            self._answers.append(wire.encode(frame))
+            self._ring()
 
     def finish(self, why: HubbubError) -> None:
-        """The hub ends this session: the writer says so and closes."""
+        """The hub ends this session: the pump writes what is owed to the client, says why and closes."""
         self._ending = why
-        self._bell.set()
+        self._ring()
 
-    async def _pump(self) -> None:
-        session = self._session
-        assert session is not None
-        while True:
-            await self._bell.wait()
-            self._bell.clear()
-            while self._answers:
-                await self._write(self._answers.popleft())
+    def _ring(self) -> None:
+        if not self._answering:
+            self._answering = True
+            self._all.fanout.answer(self)
+
+    def answer(self) -> None:
+        """See `Served.answer`."""
+        self._answering = False
+        if self._over:
+            return
+        if self._ending is not None:
+            self._end(self._ending)
+        elif self._answers and self._line.room:
+            self._write_answers()
+
+    def _write_answers(self) -> None:
+        answers, self._answers = self._answers, []
+        self._line.write(Texts(answers))
+        if self._drained is not None:
             self._drained.set()
-            if self._ending is not None:
-                raise self._ending
-            taken = await self._node.next(session)
-            if isinstance(taken, Gap):
-                await self._write(wire.encode(frames.Gap(from_=taken.first, to=taken.last)))
-            elif taken is not None:
-                for text in _encoded(taken):
-                    await self._write(text)
 
-    async def _write(self, text: bytes) -> None:
-        """Send one text frame. Raises SlowReader when the socket takes nothing for too long."""
+    def push(self, now: float) -> None:
+        """See `Served.push`."""
+        self._woken = False
+        session = self._session
+        if self._over or session is None or self._fetching is not None or not self._line.room:
+            return
         try:
-            async with asyncio.timeout(self._all.terms.slow_reader_timeout):
-                await self._send({"type": "websocket.send", "text": text.decode()})
-        except TimeoutError:
-            raise SlowReader(
+            taken = self._node.hub.take(session, now)
+            if taken is None:
+                return
+            if isinstance(taken, Behind):
+                self._fetching = asyncio.create_task(self._fetch(session, taken))
+            else:
+                self._line.write(_encoded(taken))
+        except Exception as why:
+            self._fault(why)
+
+    async def _fetch(self, session: Session, behind: Behind) -> None:
+        """Give the session what has to be read from the log."""
+        try:
+            taken = await self._node.fetch(session, behind)
+            self._fetching = None
+            if self._over:
+                return
+            if taken is not None:
+                self._line.write(_encoded(taken))
+            self.wake()
+        except HubbubError as why:
+            self._end(why)
+        except Exception as why:
+            self._fault(why)
+
+    def drained(self) -> None:
+        """See `End.drained`."""
+        if self._answers:
+            self._ring()
+        self.wake()
+
+    # The end
+
+    def stuck(self) -> None:
+        """See `End.stuck`."""
+        self._end(
+            SlowReader(
                 f"The socket took nothing for {self._all.terms.slow_reader_timeout:g} s (slow_reader_timeout).",
                 "Connect again: what was not received comes again.",
-            ) from None
-        except OSError as why:
-            raise _Closed("the connection was lost") from why
+            )
+        )
 
-    async def _end(self, why: HubbubError) -> None:
-        """Say why, as far as the socket still takes it, and close."""
-        try:
-            if not isinstance(why, SlowReader):
-                await self._write(wire.encode(wire.error(why)))
-            async with asyncio.timeout(1):
-                await self._send({"type": "websocket.close", "code": why.close, "reason": _reason(why)})
-        except (HubbubError, _Closed, OSError, TimeoutError, RuntimeError) as lost:
-            logger.debug("close_not_sent", why=str(lost))
+    def lost(self, code: int) -> None:
+        """See `End.lost`. What the client said before is heard all the same."""
+        # 1005: no code was given; 1006: no close frame came (RFC 6455, 7.1.5)
+        why = "the client left" if code in (1000, 1001, 1005) else f"the connection was lost ({code})"
+        if self._work is not None and self._session is not None:
+            self._gone = why
+        else:
+            self._leave(why)
+
+    def _fault(self, why: Exception) -> None:
+        self._node.fault("a connection", why)
+        self._end(Unavailable("The hub met a fault of its own.", "Connect again: nothing is lost."))
+
+    def _end(self, why: HubbubError, ref: frames.Ref = None) -> None:
+        """Write what is owed to the client, say why, and close; a client that takes nothing is told the code alone."""
+        if self._over:
+            return
+        if not isinstance(why, SlowReader):
+            self._answers.append(wire.encode(wire.error(why, ref)))
+            self._write_answers()
+        self._line.close(why.close, _reason(why))
+        self._leave(why.message)
+
+    def _leave(self, reason: str) -> None:
+        if self._over:
+            return
+        self._over = True
+        self._gone = reason
+        self._scope = {}
+        self._answers = []
+        self._all.open -= 1
+        self._hello_is_here()
+        if self._drained is not None:
+            self._drained.set()
+        if self._session is not None:
+            self._node.leave(self._session, reason)
 
 
-def _encoded(run: Run) -> list[bytes]:
-    """The frames of a run: encoded once, for however many sessions are given it."""
-    if run.wire is None:
-        run.wire = [wire.encode_message(message) for message in run.messages]
-    encoded: list[bytes] = run.wire
+def _encoded(taken: Run | Gap) -> Texts:
+    """What a session is given, as frames; a run is encoded once, for however many sessions are given it."""
+    if isinstance(taken, Gap):
+        return Texts([wire.encode(frames.Gap(from_=taken.first, to=taken.last))])
+    encoded: Texts | None = taken.wire
+    if encoded is None:
+        encoded = taken.wire = Texts(wire.encode_message(message) for message in taken.messages)
     return encoded
 
 

@@ -8,13 +8,9 @@ Only what uvicorn lets be overridden is overridden; a newer uvicorn that renames
 from __future__ import annotations
 
 import asyncio
-import socket
-import struct
-import sys
 from asyncio import TimerHandle, Transport
 from collections import Counter, deque
 from collections.abc import Callable
-from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -29,11 +25,12 @@ from websockets.frames import CloseCode
 from websockets.http11 import Request
 from websockets.protocol import State
 
-if sys.platform == "linux":
-    import fcntl
-    import termios
+from hub.line import End
+from hub.link import Link, Links
+from hub.sockets import no_delay, reset
 
 MIB = 2**20
+LINK = "hubbub.link"  # the ASGI extension by which an accepted WebSocket is handed over
 
 
 class Bounds(Struct, frozen=True, kw_only=True):
@@ -63,6 +60,7 @@ class ServerConfig(uvicorn.Config):
         self.bounds = bounds or Bounds()
         self.counts: Counter[str] = Counter()
         self.queue = Queue()
+        self._links: Links | None = None
         wanted: dict[str, Any] = {
             "http": HttpProtocol,
             "ws": WebSocketProtocol,
@@ -75,8 +73,19 @@ class ServerConfig(uvicorn.Config):
         }
         super().__init__(app, **wanted | more)
 
-
-_NO_LINGER = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+    def links(self, loop: asyncio.AbstractEventLoop, connections: set[Any]) -> Links:
+        """What all links of this server share."""
+        if self._links is None:
+            self._links = Links(
+                loop,
+                connections,
+                self.counts,
+                max_size=self.ws_max_size,
+                linger=self.bounds.linger_seconds,
+                ping_interval=self.ws_ping_interval,
+                ping_timeout=self.ws_ping_timeout,
+            )
+        return self._links
 
 
 class _Timer:
@@ -172,13 +181,7 @@ class _Bounded:
         self._cut.start(self.loop, seconds, self.reset if reset else self.transport.abort)
 
     def reset(self) -> None:
-        """End the connection, the system's part of it too: what a peer does not take would stay there for minutes,
-        some megabytes for each (SO_LINGER in socket(7)). A peer that has taken everything sees a common end."""
-        sock: socket.socket | None = self.transport.get_extra_info("socket")
-        if sock is not None and (self.transport.get_write_buffer_size() or _untaken(sock)):
-            with suppress(OSError):
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
-        self.transport.abort()
+        reset(self.transport)
 
 
 class HttpProtocol(_Bounded, HttpToolsProtocol):
@@ -379,9 +382,22 @@ class WebSocketProtocol(_Bounded, WebSocketsSansIOProtocol):
         self._failed = False  # the peer broke the protocol, and was told; what still comes is dropped
 
     def extensions(self) -> dict[str, Any]:
-        """What this connection offers the app in `scope["extensions"]`, besides uvicorn's own. A subclass that writes
-        frames made elsewhere (`hubbub.fanout`) offers that here; the app goes without it where it is not there."""
-        return {}
+        """What this connection offers the app in `scope["extensions"]`, besides uvicorn's own: `hubbub.link` is
+        `hand_over`. The app goes without what is not there."""
+        return {LINK: self.hand_over}
+
+    def hand_over(self, end: End, patience: float) -> Link:
+        """Let a `Link` have the socket of an accepted WebSocket from now on; the app has nothing more to do here and
+        returns. To be called before anything else runs: what came in meanwhile would be lost."""
+        assert self.handshake_complete
+        assert not self.close_sent
+        self.stop_keepalive()
+        self.connections.discard(self)
+        link = Link(cast(ServerConfig, self.config).links(self.loop, self.connections), self.transport, end, patience)
+        self.transport.set_protocol(link)
+        self.disconnected = True
+        self.close_timer = self.loop.call_later(0, _nothing)  # where there is one, uvicorn does not close the socket
+        return link
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -498,20 +514,5 @@ class WebSocketProtocol(_Bounded, WebSocketsSansIOProtocol):
         self.cut_in(self.bounds.linger_seconds)
 
 
-def _untaken(sock: socket.socket) -> bool:
-    """Whether the system still holds something that the peer has not taken, as far as it tells."""
-    if sys.platform != "linux":
-        return False
-    waiting = bytearray(4)
-    try:
-        fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, waiting)  # SIOCOUTQ in tcp(7)
-    except OSError:
-        return False
-    return any(waiting)
-
-
-def no_delay(transport: asyncio.BaseTransport) -> None:
-    """Send small frames at once. Both event loops do so of themselves today; a push hub stands and falls with it."""
-    sock: socket.socket | None = transport.get_extra_info("socket")
-    if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+def _nothing() -> None:
+    """A timer that only has to be there."""

@@ -13,7 +13,27 @@ from websockets.asyncio.client import connect
 
 from hub.app import GOODBYE
 from hub.connection import MAX_BAD_FRAMES
+from hub.link import Link
+from hub.plain import Plain
+from hub.protocol import WebSocketProtocol
 from tests.hub.live import BOUND, Live, Socket, live
+
+
+@pytest.fixture(autouse=True, params=["link", "plain"])
+def line(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Every rule holds on both lines: on the socket itself, and where a server offers nothing but ASGI."""
+    if request.param == "plain":
+        monkeypatch.setattr(WebSocketProtocol, "extensions", lambda self: {})
+    return str(request.param)
+
+
+async def test_a_connection_is_on_the_line_that_its_server_offers(hub: Live, line: str) -> None:
+    async with hub.socket():
+        async with asyncio.timeout(BOUND):
+            while not hub.app.connections.unwelcomed:
+                await asyncio.sleep(0)
+        (connection,) = hub.app.connections.unwelcomed
+        assert type(connection._line) is {"link": Link, "plain": Plain}[line]
 
 
 async def test_a_direct_message_is_pushed_with_all_its_parts(hub: Live) -> None:
@@ -361,11 +381,11 @@ async def test_a_message_past_its_ttl_is_not_delivered_and_says_expired(
 ) -> None:
     monkeypatch.setattr("hub.node.HOUSEKEEPING", 0.01)
     async with live(tmp_path) as hub, hub.session("bob") as bob:
-        now = hub.app.node.now()
         await hub.request("POST", "/api/v1/instances", {"name": "alice"})
         stale = await bob.publish("alice", "stale", ttl=60)
         fresh = await bob.publish("alice", "fresh")
-        hub.app.node._clock = lambda: now + 61
+        later = hub.app.node.now() + 61
+        hub.app.node._clock = lambda: later
         async with hub.session("alice") as alice:
             assert (await alice.frame("message"))["offset"] == fresh["offset"]
             await alice.ask(type="read", offset=fresh["offset"])

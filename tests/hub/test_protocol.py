@@ -165,9 +165,14 @@ def loop_name(request: pytest.FixtureRequest) -> str:
 
 @contextmanager
 def serving(
-    loop_name: str, *, ws: type[WebSocketProtocol] | None = None, more: Any = None, **bounds: Any
+    loop_name: str,
+    *,
+    app: App | None = None,
+    ws: type[WebSocketProtocol] | None = None,
+    more: Any = None,
+    **bounds: Any,
 ) -> Iterator[Running]:
-    app = App()
+    app = app or App()
     wanted: dict[str, Any] = {"port": 0, "loop": loop_name, "lifespan": "off", "log_config": None, **(more or {})}
     if ws is not None:
         wanted["ws"] = ws
@@ -638,12 +643,12 @@ async def test_a_peer_that_goes_without_a_word_leaves_nothing_behind(loop_name: 
 async def test_a_protocol_can_offer_the_app_an_extension(loop_name: str) -> None:
     class Offering(WebSocketProtocol):
         def extensions(self) -> dict[str, Any]:
-            return {"hubbub.fanout": self.transport}
+            return {"a.test": self.transport}
 
     with serving(loop_name, ws=Offering) as hub:
         async with connect(hub.url):
             scope = await hub.saw()
-            assert scope["extensions"]["hubbub.fanout"].get_extra_info("peername")[0] == "127.0.0.1"
+            assert scope["extensions"]["a.test"].get_extra_info("peername")[0] == "127.0.0.1"
             assert "websocket.http.response" in scope["extensions"]
 
 

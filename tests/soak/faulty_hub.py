@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -18,6 +18,8 @@ from hub.client import Client
 from hub.connection import Connections
 from hub.history import History
 from hub.hub import Hub
+from hub.link import Link
+from hub.message import Message
 from hub.posting import Posting
 from hub.protocol import WebSocketProtocol
 from hub.session import Session
@@ -64,6 +66,16 @@ def whoever_comes_back_begins_again() -> None:
 @fault
 def the_last_word_waits_for_room() -> None:
     WebSocketProtocol.send = WebSocketsSansIOProtocol.send  # type: ignore[method-assign]
+    close = Link.close
+
+    def patient(self: Link, code: int, reason: str) -> None:
+        if self.room:
+            close(self, code, reason)
+        else:
+            self._end = None
+            self._hang_up()
+
+    Link.close = patient  # type: ignore[method-assign]
 
 
 @fault
@@ -79,16 +91,20 @@ def nobody_is_ever_too_slow() -> None:
 @fault
 def nobody_is_pinged() -> None:
     WebSocketProtocol.start_keepalive = lambda self: self._handshake.stop()  # type: ignore[method-assign]
+    Link.ping = lambda self: None  # type: ignore[method-assign]
 
 
 @fault
 def it_confirms_before_it_commits() -> None:
-    async def commit(self: History) -> None:
-        await asyncio.sleep(LATE)
-        await self._writer.commit()
+    stored = History._store
 
-    async def store(self: History) -> None:
-        committing = asyncio.ensure_future(commit(self))
+    async def commit(self: History, messages: Sequence[Message], before: list[asyncio.Future[None]]) -> None:
+        await asyncio.sleep(LATE)
+        await asyncio.gather(*before)
+        await stored(self, messages)
+
+    async def store(self: History, messages: Sequence[Message] = ()) -> None:
+        committing = asyncio.ensure_future(commit(self, messages, list(under_way)))
         under_way.add(committing)
         committing.add_done_callback(under_way.discard)
 
