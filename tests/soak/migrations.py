@@ -19,6 +19,7 @@ from typing import Any
 
 from hub import fulltext, schema
 from hub.database import writer_pragmas
+from hub.disk import sync_names
 from hub.history import History
 from hub.log import Search
 from hub.message import Message
@@ -75,6 +76,8 @@ def make(path: Path, version: int, messages: Sequence[Message]) -> None:
     db.execute(fulltext.ADD, {"after": 0, "upto": len(messages) // 2})
     db.execute("INSERT INTO meta VALUES ('indexed', ?)", (str(len(messages) // 2),))
     db.execute("COMMIT")
+    for folder in (path.parent, path.parent.parent):  # as the hub that made it did
+        sync_names(folder)
 
 
 async def check(path: Path, messages: Sequence[Message]) -> list[str]:

@@ -13,6 +13,7 @@ from tests.soak.power import cut
 from tests.soak.test_power import seed
 
 OLD = range(1, VERSION)
+ROWS = 5000  # so that a step over all messages is a long one
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32", reason="os.fork, which Windows has not, makes the deaths cheap"
 )
@@ -44,11 +45,11 @@ async def test_a_migration_without_its_transaction_is_found_out(tmp_path: Path) 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("version", OLD)
 async def test_migrations_killed_and_cut_off_lose_nothing(version: int, tmp_path: Path) -> None:
-    deaths, left = await killed(tmp_path, version, 20_000, [])
-    recording = record(tmp_path / "cut", version, 20_000)
+    deaths, left = await killed(tmp_path, version, ROWS, [])
+    recording = record(tmp_path / "cut", version, ROWS)
     counts = await cut(recording, tmp_path / "cut", seed(version), 50, at_start=True)
     assert counts.confirmed
     print(
-        f"\nfrom version {version} of {VERSION}, with 20,000 messages: killed {deaths} times, before each statement "
+        f"\nfrom version {version} of {VERSION}, with {ROWS:,} messages: killed {deaths} times, before each statement "
         f"and within one; finished by the next start {left} times, else it was whole; {counts.cuts} power cuts: 0 lost"
     )
