@@ -80,6 +80,13 @@ class Whereabouts(NamedTuple):
     ladder: list[frames.Step]
 
 
+class Answered(NamedTuple):
+    """A question as the hub has accepted it, and the first answer to it; None if none came in time."""
+
+    question: frames.Published
+    answer: frames.Message | None
+
+
 class _Refused(Exception):
     """One attempt failed: why, and whether the next may fare better."""
 
@@ -171,6 +178,7 @@ class Client:
         self._refs = 0
         self._pending: dict[int, _Request] = {}
         self._unsent: deque[int] = deque()
+        self._asked: dict[str, asyncio.Future[frames.Message]] = {}  # questions, by id
         self._marking: asyncio.Future[Any] | None = None  # a `read` that nobody waits for
         self._grant: frames.Received | None = None
         self._presence = frames.Presence()
@@ -336,6 +344,34 @@ class Client:
             raise Unreachable(why.message, f"It may be stored all the same; its id is {frame.id}.") from None
         return published
 
+    async def ask(
+        self,
+        to: str,
+        body: str,
+        data: Any = None,
+        *,
+        thread: str | None = None,
+        reply_to: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - at the limit it returns what is known instead of raising
+    ) -> Answered:
+        """Ask, and wait for the first message that answers: whose `reply_to` is the question's id.
+
+        Waits `timeout` seconds, or for ever; over breaks and restarts of the hub. What the hub said of the recipients
+        is in `question` (`to[0].online` and `known` tell early that nobody may be there to answer). The answer comes
+        among the events too, and somebody has to iterate over them: unconsumed messages use up the credit.
+        """
+        question = new_id()
+        answer: asyncio.Future[frames.Message] = asyncio.get_running_loop().create_future()
+        self._asked[question] = answer
+        try:
+            published = await self.publish(to, body, data, thread=thread, reply_to=reply_to, id=question)
+            async with asyncio.timeout(timeout):
+                return Answered(published, await answer)
+        except TimeoutError:
+            return Answered(published, None)
+        finally:
+            del self._asked[question]
+
     def _check_size(self, frame: frames.Publish) -> None:
         # What is far too large would have the hub close the connection, and be sent again after each break.
         if self.welcome is None:
@@ -453,6 +489,10 @@ class Client:
         for request in list(self._pending.values()):
             if not request.answer.done():
                 request.answer.set_exception(self._ended)
+        for asked in self._asked.values():
+            if not asked.done():
+                asked.set_exception(self._ended)
+                _look_away(asked)
         self._set("closed", self._ended)
         self._arrived.set()
 
@@ -658,6 +698,7 @@ class Client:
                     return
                 self.last = message.offset
                 self._queued += 1
+                self._answered(message)
                 self._put(message)
             case frames.Gap() as gap:
                 self.gaps += 1
@@ -672,6 +713,11 @@ class Client:
                 self._refuse(error)
             case _:
                 pass
+
+    def _answered(self, message: frames.Message) -> None:
+        answer = self._asked.get(message.reply_to) if message.reply_to is not None else None
+        if answer is not None and not answer.done():
+            answer.set_result(message)
 
     def _put(self, event: Event) -> None:
         if isinstance(event, frames.Read) and self._events and isinstance(self._events[-1][1], frames.Read):

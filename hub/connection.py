@@ -260,7 +260,10 @@ class Connection:
             frame = wire.decode(text)
             self._bad_frames = 0
             if isinstance(frame, frames.Publish):
-                self._publish(frame)
+                said = self._node.threaded(frame)
+                if said is None:
+                    return self._look_up_thread(frame)
+                self._publish(said)
             elif isinstance(frame, frames.Received):
                 self._node.received(session, frame.offset, frame.credit)
             elif isinstance(frame, frames.Read) and frame.ref is None:
@@ -282,6 +285,15 @@ class Connection:
         self._bad_frames += 1
         if self._bad_frames >= MAX_BAD_FRAMES:
             self._end(why)
+
+    async def _look_up_thread(self, said: frames.Publish) -> None:
+        try:
+            said = await self._node.look_up_thread(said)
+            self._publish(said)
+        except InboxFull as why:
+            await self._earlier(said, why)
+        except HubbubError as why:
+            self.tell(wire.error(why, said.ref))
 
     async def _earlier(self, said: frames.Publish, why: InboxFull) -> None:
         """A retry is not refused because the inbox is full: it may be what filled it."""
@@ -433,6 +445,7 @@ class Connection:
                 self._fetching = asyncio.create_task(self._fetch(session, taken))
             else:
                 self._line.write(_encoded(taken))
+                self._node.pushed()
         except Exception as why:
             self._fault(why)
 

@@ -26,6 +26,12 @@ class Cursors:
             self._moved[instance.origin] = instance
         return moved
 
+    def push(self, instance: Instance, offset: int) -> None:
+        """Everything for an instance up to `offset` has been written to a socket."""
+        if offset > instance.pushed:
+            instance.pushed = offset
+            self._moved[instance.origin] = instance
+
     def again(self, told: list[dict[str, Any]]) -> None:
         """These movements did not get to the log."""
         for each in told:
@@ -39,7 +45,13 @@ class Cursors:
         if not (at_once or now - self._told_at >= self._tick or now < self._told_at):
             return []
         told = [
-            {"origin": each.origin, "name": each.name, "received": each.received, "read": each.read}
+            {
+                "origin": each.origin,
+                "name": each.name,
+                "pushed": each.pushed,
+                "received": each.received,
+                "read": each.read,
+            }
             for each in self._moved.values()
         ]
         if told:

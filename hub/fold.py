@@ -17,7 +17,7 @@ so the tables are always what the log says, and trimming old facts loses nothing
 | `$subscription.added`  | `origin`, `name`, `topic`                                                   |
 | `$subscription.removed`| `origin`, `name`, `topic`                                                   |
 | `$message.expired`     | `origin` (null: nobody had the name), `name`, `offset`; `reply_to` is the message's id |
-| `$cursors`             | `moved`: a list of `{origin, name, received, read}`, joined over one tick   |
+| `$cursors`             | `moved`: a list of `{origin, name, pushed, received, read}`, joined over one tick |
 """
 
 from __future__ import annotations

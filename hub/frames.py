@@ -207,6 +207,7 @@ class Step(Struct, kw_only=True):
     name: str
     state: str  # accepted, pushed, received, read, answered, expired
     at: datetime | None = None
+    times: dict[str, datetime | None] = {}  # each rung it has reached, and when; one that is not here it has not
     online: bool = False
 
 

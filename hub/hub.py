@@ -10,7 +10,7 @@ comes back through `commit()`. A publish, traced:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -30,6 +30,7 @@ from hub.receipts import Receipts
 from hub.registry import Instance, Registry
 from hub.router import Router
 from hub.session import END, Behind, Gap, Session
+from hub.threads import Threads
 from hub.topic import INBOX, name_key, pattern_key
 from hub.window import Run, Window
 
@@ -92,6 +93,9 @@ class Hub:
         self._posting = Posting(self.registry, self.limits, new_id)
         self._naming = Naming(self.registry, self._presence, self._posting, self.limits)
         self._receipts = Receipts(self.registry, self._presence)
+        self.threads = Threads()
+        for each in tail:
+            self.threads.note(each)
         self._cursors = Cursors(self.registry, self.limits.cursor_tick)
         self._ending: set[str] = set()  # names that stop forwarding, once the log has it
         self._new_id = new_id
@@ -338,6 +342,7 @@ class Hub:
                 self._settled(message.topic, message.data)
             else:
                 self.counters.published += 1
+                self.threads.note(message)
             if message.topic.startswith(INBOX):
                 self._posting.settle(message.topic, message.size)
         self._heat(topics, before)
@@ -425,7 +430,7 @@ class Hub:
                 self.registry.expire(topic, now)  # it is noted before a cursor passes over it
         taken = session.take(self.window, self.registry.topics, self.floor, now)
         if isinstance(taken, Run):
-            self.counters.pushed += len(taken.offsets)
+            self._pushed(session, taken)
         elif isinstance(taken, Gap):
             self.counters.gaps += 1
         return taken
@@ -434,10 +439,15 @@ class Hub:
         """What was read from the log for a session that had fallen behind the window; see `Session.take_old`."""
         taken = session.take_old(behind, page, self.registry.topics, self.floor, now)
         if isinstance(taken, Run):
-            self.counters.pushed += len(taken)
+            self._pushed(session, taken)
         elif isinstance(taken, Gap):
             self.counters.gaps += 1
         return taken
+
+    def _pushed(self, session: Session, run: Run) -> None:
+        self.counters.pushed += len(run.offsets)
+        if session.instance is not None and not session.observer:
+            self._cursors.push(session.instance, session.pushed)
 
     def expire(self, instance: Instance, now: float) -> None:
         """Note what has expired in an instance's inboxes."""
@@ -521,11 +531,20 @@ class Hub:
                 oldest_at = first_at if oldest_at is None else min(oldest_at, first_at)
         return Unread(count, oldest_at, tuple(behind))
 
+    def reached(self, message: Message) -> dict[int, set[str]]:
+        """The rungs of the ladder that cursors have carried a message to, for each recipient's origin."""
+        return self._receipts.reached(message)
+
     def ladder(
-        self, message: Message, answered: dict[int, float], now: float, expired: Set[int] = frozenset()
+        self,
+        message: Message,
+        answered: dict[int, float],
+        now: float,
+        expired: Set[int] = frozenset(),
+        times: Mapping[tuple[int, str], float] | None = None,
     ) -> list[frames.Step]:
         """Where a message is for each recipient; see `Receipts.ladder`."""
-        return self._receipts.ladder(message, answered, now, expired)
+        return self._receipts.ladder(message, answered, now, expired, times or {})
 
     # Inside
 

@@ -9,9 +9,10 @@ from msgspec import structs
 
 from hub import frames, wire
 from hub.errors import UnknownMessage
-from hub.fold import EXPIRED
+from hub.fold import CURSORS, EXPIRED
 from hub.log import Party, Search, Span
 from hub.message import Message
+from hub.milestones import Milestones
 from hub.node import Node
 from hub.registry import Instance
 from hub.topic import INBOX, pattern_key
@@ -19,6 +20,8 @@ from hub.topic import INBOX, pattern_key
 RECENT = 100  # messages on the dashboard's first page
 MAX_ANSWER = 2**20  # bytes of messages in one answer, or the largest body if that is more
 CHUNK = 16  # messages read at once where each may be as large as messages get
+PAGE = 256  # movements of cursors read at once
+MAX_MOVEMENTS = 40_000  # looked through for when a message was read: as many as an hour has at most
 MAX_REPLIES = 1000  # looked through for whoever has answered
 
 
@@ -132,7 +135,24 @@ async def message(node: Node, asker: Instance | None, message_id: str) -> tuple[
         )
     chosen = found[0]
     answered, expired = await _told_of(node, chosen)
-    return chosen, node.hub.ladder(chosen, answered, node.now(), expired)
+    times = await _times(node, chosen)
+    return chosen, node.hub.ladder(chosen, answered, node.now(), expired, times)
+
+
+async def _times(node: Node, message: Message) -> dict[tuple[int, str], float]:
+    """When the recipients' cursors passed a message, as far as the log shows it within MAX_MOVEMENTS facts."""
+    stock = node.hub.registry.topics.get(CURSORS)
+    milestones = Milestones(message.offset, node.hub.reached(message), stock.trimmed if stock else 0)
+    after = message.offset
+    for _ in range(0, MAX_MOVEMENTS, PAGE):
+        if milestones.complete:
+            break
+        page = await node.log.read([Span(CURSORS, after, node.hub.head)], PAGE, MAX_ANSWER)
+        if not page:
+            break
+        milestones.learn(page)
+        after = page[-1].offset
+    return milestones.at
 
 
 async def _told_of(node: Node, message: Message) -> tuple[dict[int, float], set[int]]:

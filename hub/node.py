@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 import structlog
 import uuid_utils
+from msgspec import UNSET, structs
 
 from hub import fold, frames
 from hub.errors import HubbubError, InboxFull, ShuttingDown, StorageFailed
@@ -328,8 +329,23 @@ class Node:
             self._saying.setdefault(key, None)
         self.journal.put(draft, settled)
 
+    def threaded(self, said: frames.Publish) -> frames.Publish | None:
+        """A reply that names no thread belongs to that of what it answers; None where the log has to be asked."""
+        if said.reply_to is None or said.thread is not None:
+            return said
+        thread = self.hub.threads.of(said.reply_to)
+        if thread is UNSET:
+            return None
+        return said if thread is None else structs.replace(said, thread=thread)
+
+    async def look_up_thread(self, said: frames.Publish) -> frames.Publish:
+        """The same, by asking the log. Raises StorageFailed."""
+        found = await self.log.find(said.reply_to) if said.reply_to is not None else []
+        return structs.replace(said, thread=found[0].thread) if found and found[0].thread is not None else said
+
     async def publish(self, sender: Instance, said: frames.Publish) -> frames.Published:
-        """The same, awaited."""
+        """The same, awaited; a reply is given its thread."""
+        said = self.threaded(said) or await self.look_up_thread(said)
         answered: asyncio.Future[frames.Published] = asyncio.get_running_loop().create_future()
 
         def settle(result: frames.Published | HubbubError) -> None:
@@ -401,9 +417,11 @@ class Node:
         while True:
             taken = self.hub.take(session, self.now())
             if not isinstance(taken, Behind):
+                self._flush_later()
                 return taken
             run = await self.fetch(session, taken)
             if run is not None:
+                self._flush_later()
                 return run
 
     def received(self, session: Session, offset: int, credit: int | None) -> None:
@@ -423,6 +441,10 @@ class Node:
         self._flush_now()
         if self._cursors is not None:
             await asyncio.shield(self._cursors)
+
+    def pushed(self) -> None:
+        """A session was given something, which moves a cursor: that is told within a tick."""
+        self._flush_later()
 
     def _flush_later(self) -> None:
         if self.hub.moved and self._flushing is None and not self.closing:

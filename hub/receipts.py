@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from datetime import datetime
 from itertools import islice
 from typing import Any
 
 from hub import fold, frames
 from hub.message import Message
+from hub.milestones import RUNGS
 from hub.presence import Presence
 from hub.registry import Instance, Registry, hears
 from hub.topic import ALL, INBOX, is_pattern, near
@@ -102,37 +103,58 @@ class Receipts:
             known = self._near[name] = near(name, self._registry.names())
         return known
 
+    def reached(self, message: Message) -> dict[int, set[str]]:
+        """The rungs that cursors have carried a message to, for each recipient's origin."""
+        return {each.origin: self._rungs(each, message.offset) for each in self._registry.recipients(message)}
+
+    def _rungs(self, instance: Instance, offset: int) -> set[str]:
+        if instance.read >= offset:
+            return {"pushed", "received", "read"}
+        if instance.received >= offset:
+            return {"pushed", "received"}
+        live = self._presence.of(instance)
+        return {"pushed"} if any(each.pushed >= offset for each in live if not each.observer) else set()
+
     def ladder(
-        self, message: Message, answered: dict[int, float], now: float, expired: Set[int] = frozenset()
+        self,
+        message: Message,
+        answered: Mapping[int, float],
+        now: float,
+        expired: Set[int],
+        times: Mapping[tuple[int, str], float],
     ) -> list[frames.Step]:
-        """Where a message is for each recipient.
+        """Where a message is for each recipient, and when it came there.
 
         `answered` says which origins have replied to it, and when; for the origins in `expired` its time was over
-        before it reached them, whatever their cursors have passed since.
+        before it reached them, whatever their cursors have passed since; `times` is a `Milestones.at`.
         """
         steps: list[frames.Step] = []
         for instance in self._registry.recipients(message):
-            live = self._presence.of(instance)
-            at: datetime | None = None
-            if instance.origin in answered:
-                state, at = "answered", frames.moment(answered[instance.origin])
-            elif instance.origin in expired:
-                state, at = "expired", frames.moment(message.expires_at or now)
-            elif instance.read >= message.offset:
-                state = "read"
-            elif instance.received >= message.offset:
-                state = "received"
-            elif any(each.pushed >= message.offset for each in live if not each.observer):
-                state = "pushed"
-            elif message.expired(now):
-                state, at = "expired", frames.moment(message.expires_at or now)
+            origin = instance.origin
+            rungs = self._rungs(instance, message.offset)
+            climbed = {"accepted": _moment(message.at)}
+            if origin in expired or (not rungs and message.expired(now)):
+                climbed["expired"] = _moment(message.expires_at)
             else:
-                state, at = "accepted", frames.moment(message.at)
-            steps.append(frames.Step(name=instance.name, state=state, at=at, online=bool(live)))
+                climbed |= {rung: _moment(times.get((origin, rung))) for rung in RUNGS if rung in rungs}
+            if origin in answered:
+                climbed["answered"] = _moment(answered[origin])
+            steps.append(_step(instance.name, climbed, online=self._presence.online(instance)))
         if not steps and message.topic.startswith(INBOX):
-            state = "expired" if message.expired(now) else "accepted"
-            steps.append(frames.Step(name=message.to, state=state, at=frames.moment(message.at)))
+            climbed = {"accepted": _moment(message.at)}
+            if message.expired(now):
+                climbed["expired"] = _moment(message.expires_at)
+            steps.append(_step(message.to, climbed))
         return steps
+
+
+def _step(name: str, climbed: dict[str, datetime | None], *, online: bool = False) -> frames.Step:
+    state = list(climbed)[-1]
+    return frames.Step(name=name, state=state, at=climbed[state], times=climbed, online=online)
+
+
+def _moment(at: float | None) -> datetime | None:
+    return None if at is None else frames.moment(at)
 
 
 def _span(seconds: float) -> str:

@@ -98,7 +98,7 @@ class Instance:
 
     __slots__ = (
         *("activity", "activity_at", "holdings", "hops", "last_seen", "name", "origin"),
-        *("read", "received", "registered_at", "subscriptions", "wakes"),
+        *("pushed", "read", "received", "registered_at", "subscriptions", "wakes"),
     )
 
     def __init__(self, *, origin: int, name: str, registered_at: float, last_seen: float, received: int, read: int):
@@ -108,6 +108,7 @@ class Instance:
         self.last_seen = last_seen
         self.received = received
         self.read = read
+        self.pushed = received  # to any of its sessions; how far, no table has: after a restart it is pushed again
         self.holdings: list[Holding] = []
         self.subscriptions: dict[str, int] = {}  # pattern -> since
         self.activity: str | None = None  # this and the next three: what its session has told; None is not known

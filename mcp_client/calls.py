@@ -4,6 +4,7 @@ only the one, some only the other.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +14,8 @@ import msgspec
 from hub import wire
 from hub.client import new_id
 from hub.errors import BadValue, HubbubError
-from hub.frames import Gap, MessageJson, Published
+from hub.frames import Gap, MessageJson, Published, Recipient, Step
+from hub.outlook import outlook
 from hub.topic import ALL
 from mcp_client import framing, tools
 from mcp_client.delivery import check, piggyback, waiting
@@ -145,7 +147,8 @@ class Calls:
         data: dict[str, Any] = {"file": shared.file, "size": shared.size, "sha256": shared.sha256}
         if asked.note is not None:
             data["note"] = asked.note
-        sent = self._sent(await hub.publish(asked.to, shared.text, data), asked.to)
+        published = await hub.publish(asked.to, shared.text, data, reply_to=asked.reply_to)
+        sent = self._sent(published, asked.to)
         return Result(f"{shared.file} ({shared.size} bytes): {sent.text}", sent.structured | {"file": data})
 
     # Receiving
@@ -168,9 +171,10 @@ class Calls:
         inbox = self._link.inbox
         inbox.await_reply(question)
         try:
-            published = await self._publish(tools.Send(to=asked.to, body=asked.body), question)
+            said = tools.Send(to=asked.to, body=asked.body, thread=asked.thread, reply_to=asked.reply_to)
+            published = await self._publish(said, question)
             whither = _whither(published, asked.to)
-            if not any(recipient.online for recipient in published.to):
+            if not any(_answers_soon(recipient) for recipient in published.to):
                 await call.progress(0.0, asked.timeout, f"{whither} Waiting all the same.")
             with self._link.waiting():
                 reply = await waiting.for_reply(self._link, call.claim, question, asked.timeout, call.progress)
@@ -248,7 +252,12 @@ class Calls:
     async def _history(self, asked: tools.History, _: Call) -> Result:
         hub = await self._link.hub()
         page = await hub.history(
-            with_=asked.with_, topic=asked.topic, search=asked.search, limit=asked.limit, before=asked.before
+            with_=asked.with_,
+            topic=asked.topic,
+            thread=asked.thread,
+            search=asked.search,
+            limit=asked.limit,
+            before=asked.before,
         )
         shown = self._shown(page.messages)
         structured: dict[str, Any] = {"messages": shown, "more": page.more, "note": framing.NOTE}
@@ -277,23 +286,34 @@ class Calls:
 
     async def _whereabouts(self, message_id: str) -> Result:
         where = await (await self._link.hub()).whereabouts(message_id)
-        steps = [
-            f"{step.name}: {step.state}"
-            + (f" at {_moment(step.at)}" if step.at else "")
-            + ("" if step.online else ", offline")
-            for step in where.ladder
-        ]
-        text = f"Message to {where.message.to}, sent {_moment(where.message.at)}:\n" + "\n".join(steps)
-        if not steps:
-            text += "nobody was there to get it."
+        steps = [_climbed(step) for step in where.ladder[:SHOWN]] or ["nobody was there to get it."]
+        if len(where.ladder) > SHOWN:
+            counts = Counter(step.state for step in where.ladder)
+            steps.insert(
+                0, f"{len(where.ladder)} recipients: " + ", ".join(f"{n} {state}" for state, n in counts.items())
+            )
+            steps.append(f"and {len(where.ladder) - SHOWN} more")
         return Result(
-            text,
+            f"Message to {where.message.to}, sent {_moment(where.message.at)}:\n" + "\n".join(steps),
             {
                 "messages": self._shown([where.message]),
-                "ladder": msgspec.to_builtins(where.ladder),
+                "ladder": msgspec.to_builtins(where.ladder[:SHOWN]),
+                "recipients": len(where.ladder),
                 "note": framing.NOTE,
             },
         )
+
+
+def _answers_soon(recipient: Recipient) -> bool:
+    """Whether nothing speaks against it: it is there, and is not known to sleep through messages."""
+    return recipient.online and (recipient.wakes is not False or recipient.activity == "waiting")
+
+
+def _climbed(step: Step) -> str:
+    """One recipient's rungs: `bob: read (accepted 09:00:01Z, pushed 09:00:01Z, received unknown, read 09:00:07Z)`."""
+    times = [f"{rung} {f'{at:%H:%M:%S}Z' if at else 'at a time not known'}" for rung, at in step.times.items()]
+    climbed = f" ({', '.join(times)})" if times else ""
+    return f"{step.name}: {step.state}{climbed}{'' if step.online else ', offline'}"
 
 
 def _filled(recipient: Any) -> dict[str, Any]:
@@ -316,16 +336,20 @@ def _whither(published: Published, to: str) -> str:
         return published.hint if recipient.known else f"Sent to {recipient.name}. {published.hint}"
     if not recipient.known:
         meant = f" Did you mean {' or '.join(recipient.near)}?" if recipient.near else ""
-        return f"Nobody called {to} has ever registered; the message waits for them.{meant}"
-    if recipient.online:
-        return f"Sent to {recipient.name}, who is online."
-    return f"Stored for {recipient.name}, who is offline and gets it on coming back."
+        return f"Nobody is called {to}; the message waits for them.{meant}"
+    done = "Sent to" if recipient.online else "Stored for"
+    how = outlook(online=recipient.online, activity=recipient.activity, wakes=recipient.wakes)
+    return f"{done} {recipient.name}, who {how}."
 
 
 def _person(instance: dict[str, Any], you: str | None) -> str:
     notes = []
     if instance.get("name") == you:
         notes.append("you")
+    if instance.get("state") in ("working", "waiting", "idle"):
+        notes.append(f"{instance['state']} since {str(instance['since'])[:19].replace('T', ' ')}Z")
+    if instance.get("online") and instance.get("wakes") is False and instance.get("state") != "waiting":
+        notes.append("not woken by messages")
     if not instance.get("online") and instance.get("last_seen"):
         notes.append(f"last seen {str(instance['last_seen'])[:19].replace('T', ' ')}Z")
     if instance.get("unread"):

@@ -252,7 +252,7 @@ class Link:
         self._backoff.reset()
         self._promised = 0
         self.epoch = ""
-        hub.presence(**self._presence)
+        hub.presence(client=self.client, **self._presence)  # it may have become known while this connected
         log.info("online as %s at %s", self.name, hub.url)
         if before is not None:
             await before.close()

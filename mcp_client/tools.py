@@ -35,6 +35,8 @@ class Tool(Struct, forbid_unknown_fields=True, kw_only=True):
 
 To: TypeAlias = Annotated[str, Meta(description="an agent's name, #topic, or all", min_length=1)]
 Body: TypeAlias = Annotated[str, Meta(description="the text")]
+Thread: TypeAlias = Annotated[str, Meta(description="a name for what belongs together; a reply has its own already")]
+ReplyTo: TypeAlias = Annotated[str, Meta(description="id of the message this answers")]
 Data: TypeAlias = Annotated[Any, Meta(description="any JSON beside the text")]
 
 
@@ -58,8 +60,8 @@ class Send(Tool):
     to: To
     body: Body
     data: Data = None
-    thread: Annotated[str, Meta(description="a name for what belongs together")] | None = None
-    reply_to: Annotated[str, Meta(description="id of the message this answers")] | None = None
+    thread: Thread | None = None
+    reply_to: ReplyTo | None = None
     ttl: Annotated[float, Meta(description="seconds until it is not worth delivering", gt=0)] | None = None
 
 
@@ -100,6 +102,8 @@ class Ask(Tool):
     to: To
     body: Body
     timeout: Annotated[float, Meta(description="seconds", ge=0, le=LONGEST)] = TIMEOUT
+    thread: Thread | None = None
+    reply_to: ReplyTo | None = None
 
 
 class ListInstances(Tool):
@@ -140,6 +144,7 @@ class History(Tool):
         default=None, name="with"
     )
     topic: str | None = None
+    thread: str | None = None
     search: Annotated[str, Meta(description="words that the body has")] | None = None
     limit: Annotated[int, Meta(ge=1, le=MOST)] = LIMIT
     before: Annotated[int, Meta(description="an offset: the page before it", ge=1)] | None = None
@@ -154,6 +159,7 @@ class ShareFile(Tool):
     to: To
     path: Annotated[str, Meta(description="below the working folder")]
     note: Annotated[str, Meta(description="what it is about")] | None = None
+    reply_to: ReplyTo | None = None
 
 
 class Status(Tool):

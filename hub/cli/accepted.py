@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hub.cli.show import note, one_line, put, say
+from hub.outlook import outlook
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,11 +46,15 @@ def _told(to: str, answer: dict[str, Any]) -> str:
         return f"{one_line(to)}: {count} recipient{'' if count == 1 else 's'} ({place})"
     if not direct:
         return f"{one_line(to)}: accepted ({place})"
-    states = ", ".join(f"{one_line(each['name'])}: {each['state']}{_presence(each)}" for each in direct)
+    states = ", ".join(f"{one_line(each['name'])}: {each['state']}{_expected(each)}" for each in direct)
     return f"{states} ({place})"
 
 
-def _presence(recipient: dict[str, Any]) -> str:
+def _expected(recipient: dict[str, Any]) -> str:
+    """What becomes of it, where that is more than that it is on its way."""
     if not recipient.get("known", True):
-        return ", waits"
-    return "" if recipient.get("online") else ", waits (offline)"
+        return "; waits for whoever registers under that name"
+    online, activity, wakes = bool(recipient.get("online")), recipient.get("activity"), recipient.get("wakes")
+    if online and activity is None and wakes is None:
+        return ""
+    return f"; {one_line(recipient['name'])} {outlook(online=online, activity=activity, wakes=wakes)}"

@@ -11,13 +11,13 @@ from hub.cli.command import as_json, reach, verb
 from hub.cli.read import hand_over
 from hub.config import Settings
 
-_INSTANCE = ("name", "online", "sessions", "unread", "last_seen")
+_INSTANCE = ("name", "online", "sessions", "unread", "last_seen", "state", "since", "hops", "wakes", "client")
 
 
 @verb("hubbub ls", "hubbub ls --json")
 @as_json()
 def ls(settings: Settings, *, in_json: bool) -> None:
-    """List the instances: who is online, how much waits unread, and when each was last seen."""
+    """List the instances: how each is and since when, whether a message wakes it, and how much waits unread."""
     instances = reach(settings).get("/instances")["instances"]
     if in_json:
         show.put({"instances": [{key: each[key] for key in _INSTANCE} for each in instances]})
@@ -25,8 +25,11 @@ def ls(settings: Settings, *, in_json: bool) -> None:
     if not instances:
         show.say("Nobody is registered yet: hubbub send, hubbub register or an agent's MCP client does it.")
         return
-    rows = [(each["name"], *_presence(each), str(each["unread"]), show.ago(each["last_seen"])) for each in instances]
-    show.table(rows, ("NAME", "STATE", "SESSIONS", "UNREAD", "LAST SEEN"))
+    rows = [
+        (each["name"], each["state"], show.ago(each["since"]), _woken(each), str(each["unread"]), each["client"] or "")
+        for each in instances
+    ]
+    show.table(rows, ("NAME", "STATE", "SINCE", "WOKEN", "UNREAD", "CLIENT"))
 
 
 @verb("hubbub history --with alice --limit 20", 'hubbub history --search "build red" --json')
@@ -66,5 +69,8 @@ def open_(settings: Settings, *, only_print: bool) -> None:
         show.note(f"No browser could be opened here. The link works once, within {int(link['expires_in'])} s.")
 
 
-def _presence(instance: dict[str, Any]) -> tuple[str, str]:
-    return "online" if instance["online"] else "offline", str(instance["sessions"])
+def _woken(instance: dict[str, Any]) -> str:
+    """Whether a message wakes it, as far as that is known."""
+    if not instance["online"]:
+        return "-"
+    return {True: "yes", False: "no", None: "unknown"}[instance["wakes"]]

@@ -10,6 +10,7 @@ import click
 
 from hub.cli import exits, show
 from hub.cli.command import acting, as_json, reach, span, speaker, verb
+from hub.cli.enduring import enduring
 from hub.config import Settings
 from hub.request import Requests
 
@@ -48,7 +49,7 @@ def wait(settings: Settings, who: str | None, timeout: float | None, in_json: bo
     What is unread already is printed at once. Exit code 4 says that the time limit was reached and nothing came.
     """
     hub, name = reach(settings), acting(settings, who)
-    if not waited(hub, timeout, as_=name, unread=1, limit=1):
+    if not waited(settings, hub, timeout, as_=name, unread=1, limit=1):
         show.note(f"Nothing came for {name} in time.")
         return exits.TIME_LIMIT
     take(hub, name, None, in_json)
@@ -81,12 +82,21 @@ def hand_over(messages: Sequence[dict[str, Any]], in_json: bool) -> None:
     show.flush()
 
 
-def waited(hub: Requests, timeout: float | None, **query: Any) -> list[dict[str, Any]]:
-    """What a waiting request brings within `timeout` seconds (None: for ever); nothing if the time is over."""
+def waited(settings: Settings, hub: Requests, timeout: float | None, **query: Any) -> list[dict[str, Any]]:
+    """What a waiting request brings within `timeout` seconds (None: for ever); nothing if the time is over.
+
+    A hub that goes away meanwhile is waited for too.
+    """
     until = None if timeout is None else time.monotonic() + timeout
-    while True:
+    first: Requests | None = hub
+
+    def ask(hub: Requests) -> list[dict[str, Any]]:
         left = LONGEST_WAIT if until is None else min(LONGEST_WAIT, max(0.0, until - time.monotonic()))
-        page = hub.get("/messages", patience=left, wait=round(left, 3), **query)
-        messages: list[dict[str, Any]] = page["messages"]
+        found: list[dict[str, Any]] = hub.get("/messages", patience=left, wait=round(left, 3), **query)["messages"]
+        return found
+
+    while True:
+        messages = enduring(settings, ask, hub=first, until=until)
+        first = None
         if messages or (until is not None and time.monotonic() >= until):
             return messages

@@ -68,6 +68,9 @@ def start(settings: Settings, **flags: Any) -> None:
         show.note("It keeps the settings it was started with: hubbub stop, then start it again.")
 
 
+RUNGS = ("accepted", "pushed", "received", "read", "answered", "expired")
+
+
 @verb("hubbub stop")
 def stop(settings: Settings) -> None:
     """Stop the hub. Everything that was confirmed is on disk; agents reconnect when it is back."""
@@ -82,7 +85,8 @@ def stop(settings: Settings) -> None:
 def status(settings: Settings, *, message_id: str | None, in_json: bool) -> int:
     """Say whether the hub runs, where, in which mode, and how much waits. Exit code 3: it does not run.
 
-    With a message's ID, say where that message is for each recipient: accepted, pushed, received, read, answered.
+    With a message's ID, say where that message is for each recipient (accepted, pushed, received, read, answered) and
+    when it came there: - where it has not come there, unknown where the log no longer shows when.
     """
     hub = reach_running(settings)
     if hub is None:
@@ -119,12 +123,20 @@ def _ladder(told: Any, *, in_json: bool) -> int:
         show.put(told)
         return exits.OK
     show.message(told["message"])
+    rungs = [rung for rung in RUNGS if any(rung in step["times"] for step in told["ladder"])]
     rows = [
-        (step["name"], step["state"], show.clock(step["at"]) if step.get("at") else "unknown", _presence(step))
+        (step["name"], step["state"], *(_reached(step["times"], rung) for rung in rungs), _presence(step))
         for step in told["ladder"]
     ]
-    show.table(rows, ("RECIPIENT", "STATE", "SINCE", ""))
+    show.table(rows, ("RECIPIENT", "STATE", *(rung.upper() for rung in rungs), ""))
     return exits.OK
+
+
+def _reached(times: dict[str, str | None], rung: str) -> str:
+    if rung not in times:
+        return "-"
+    at = times[rung]
+    return show.clock(at) if at else "unknown"
 
 
 def _presence(step: Any) -> str:

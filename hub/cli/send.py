@@ -13,6 +13,7 @@ from hub.cli.command import acting, as_json, reach, span, speaker, verb
 from hub.cli.show import note
 from hub.config import Settings
 from hub.errors import BadValue, TooLarge
+from hub.request import Requests
 from hub.units import size_text
 
 
@@ -55,7 +56,7 @@ def send(
     The text - is standard input, as it is. The name need not be known yet: the message waits for it.
     """
     answer = publish(
-        settings,
+        reach(settings),
         acting(settings, who),
         to,
         body_of(settings, text),
@@ -68,11 +69,11 @@ def send(
     accepted(to, answer, in_json=in_json)
 
 
-def publish(settings: Settings, who: str, to: str, body: str, **parts: Any) -> dict[str, Any]:
+def publish(hub: Requests, who: str, to: str, body: str, **parts: Any) -> dict[str, Any]:
     """Say it; the answer comes once it is on disk."""
     asked = {"as": who, "to": to, "body": body}
     asked |= {key: value for key, value in parts.items() if value is not None}
-    answer = reach(settings).post("/messages", asked)
+    answer = hub.post("/messages", asked)
     assert isinstance(answer, dict)
     return answer
 

@@ -11,12 +11,12 @@ import click
 
 from hub.cli import show
 from hub.cli.command import as_json, reach, reach_running, verb
+from hub.cli.enduring import PAUSES
 from hub.config import Settings
 from hub.errors import Unavailable
 from hub.request import Event, Requests
 
 SILENCE = 90.0  # seconds after which a stream that says nothing, not even a comment, is taken for dead
-PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)  # seconds before each further try; the last one repeats
 
 _FACTS = {
     "$hub.started": "the hub started",
@@ -24,6 +24,7 @@ _FACTS = {
     "$instance.registered": "{name} is registered",
     "$instance.renamed": "{old} is called {name} now",
     "$instance.forgot": "the name {name} is free again",
+    "$instance.presence": "{name} is {activity}",
     "$session.joined": "{name} is online",
     "$session.left": "{name} is offline",
     "$subscription.added": "{name} hears #{topic}",
@@ -85,5 +86,5 @@ def _stream(hub: Requests | None, who: str | None, after: int) -> Iterator[Event
 def _fact(told: dict[str, Any]) -> None:
     data = {key: show.one_line(str(value)) for key, value in (told["data"] or {}).items()}
     text = _FACTS.get(told["topic"])
-    if text:
+    if text and data.get("activity") != "None":
         show.say(show.paint(f"{show.clock(told['at'])}  {text.format_map(data)}", "dim"))

@@ -5,7 +5,7 @@ import random
 import re
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -722,3 +722,34 @@ async def test_what_it_tells_of_its_agent_is_told_again_after_a_break(tmp_path: 
         assert second == first | {"wakes": True, "prompted": True}
         alice._socket.transport.abort()  # type: ignore[union-attr]
         assert await told() == second | {"prompted": False}, "a prompt is told once"
+
+
+async def test_a_question_finds_its_answer_over_a_break_and_a_restart_of_the_hub(tmp_path: Path) -> None:
+    async with AsyncExitStack() as first, AsyncExitStack() as rest:
+        real = await first.enter_async_context(live(tmp_path))
+        url, token = real.url, real.token
+        bob = await connect(url, token, "bob", random=lambda: 0.0).start()
+        consuming = asyncio.create_task(_consume(bob))
+        asking = asyncio.create_task(bob.ask("alice", "ready?", thread="release", timeout=BOUND))
+        async with connect(url, token, "alice") as alice, asyncio.timeout(BOUND):
+            question = await anext(aiter(alice))
+        assert (question.body, question.thread) == ("ready?", "release")
+        bob._socket.transport.abort()  # type: ignore[union-attr]
+        await first.aclose()
+        await rest.enter_async_context(live(tmp_path, port=int(url.removesuffix("/ws").rpartition(":")[2])))
+        async with connect(url, token, "alice") as alice:
+            await alice.publish("bob", "by the way", thread="release")
+            await alice.publish("bob", "yes", reply_to=question.id)
+            asked, answer = await asking
+        assert answer is not None
+        assert (answer.body, answer.thread) == ("yes", "release")
+        assert (asked.id, asked.to[0].known) == (question.id, False)
+        _, nothing = await bob.ask("alice", "and now?", timeout=0.05)
+        assert nothing is None
+        await bob.close()
+        await consuming
+
+
+async def _consume(client: Client) -> None:
+    async for _ in client:
+        pass

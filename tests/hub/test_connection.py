@@ -495,6 +495,30 @@ async def test_what_an_agent_tells_of_itself_is_seen_by_all_and_ends_with_its_se
         assert response.json()["state"] == "offline", "a hook alone is no presence"
 
 
+async def test_the_ladder_has_a_time_for_each_rung_and_survives_a_restart(tmp_path: Path) -> None:
+    async with live(tmp_path) as hub:
+        async with hub.session("bob") as bob, hub.session("alice") as alice, hub.session("carol") as carol:
+            asked = await bob.publish("all", "ready?")
+            for each in (alice, carol):
+                assert (await each.frame("message"))["offset"] == asked["offset"]
+            await alice.ask(type="read", offset=asked["offset"])
+            await alice.publish("bob", "yes", reply_to=asked["id"])
+            await carol.send({"type": "received", "offset": asked["offset"]})
+            while True:
+                ladder = {step["name"]: step for step in (await bob.ask(type="status", id=asked["id"]))["ladder"]}
+                if ladder["carol"]["times"].get("received"):
+                    break
+        assert list(ladder["alice"]["times"]) == ["accepted", "pushed", "received", "read", "answered"]
+        assert all(ladder["alice"]["times"].values())
+        assert sorted(ladder["alice"]["times"].values()) == list(ladder["alice"]["times"].values())
+        assert list(ladder["carol"]["times"]) == ["accepted", "pushed", "received"]
+    async with live(tmp_path) as hub, hub.session("bob") as bob:
+        again = {step["name"]: step for step in (await bob.ask(type="status", id=asked["id"]))["ladder"]}
+        assert {name: step["times"] for name, step in again.items()} == {
+            name: step["times"] for name, step in ladder.items()
+        }
+
+
 @pytest.mark.parametrize(
     "said", [{"activity": "asleep"}, {"hops": ["Mixed Case"]}, {"hops": ["x"] * 17}, {"wakes": "yes"}]
 )

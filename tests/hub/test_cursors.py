@@ -24,8 +24,8 @@ def test_all_that_moved_within_a_tick_is_one_fact() -> None:
     assert fact.body == "2 cursors moved"
     assert fact.data == {
         "moved": [
-            {"origin": alice.origin, "name": "alice", "received": 2, "read": 2},
-            {"origin": bob.origin, "name": "bob", "received": 2, "read": 2},
+            {"origin": alice.origin, "name": "alice", "pushed": 0, "received": 2, "read": 2},
+            {"origin": bob.origin, "name": "bob", "pushed": 0, "received": 2, "read": 2},
         ]
     }
     assert not core.hub.moved
@@ -82,3 +82,17 @@ def test_what_was_received_is_told_too_and_nothing_twice() -> None:
     assert moved(core) == [("alice", said.offset, 0)]
     core.hub.received(alice, said.offset, None)
     assert not core.hub.moved
+
+
+def test_a_push_moves_a_cursor_too_but_not_what_an_observer_was_given() -> None:
+    core = Core()
+    alice, bob = core.session("alice"), core.register("bob")
+    observer = core.session("alice", observe=True, share=True)
+    said = core.say(bob, "alice")
+    core.step(observer)
+    assert not core.hub.moved
+    core.step(alice)
+    (fact,) = core.hub.cursors(core.now)
+    assert fact.data["moved"] == [
+        {"origin": alice.origin, "name": "alice", "pushed": said.offset, "received": 0, "read": 0}
+    ]

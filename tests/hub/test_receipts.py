@@ -182,20 +182,40 @@ class Climb:
 def test_a_message_climbs_the_ladder(where: str) -> None:
     climb = Climb(where=where)
     moment = frames.moment(NOW)
-    assert climb.step() == frames.Step(name="alice", state="accepted", at=moment)
+    accepted = {"accepted": moment}
+    assert climb.step() == frames.Step(name="alice", state="accepted", at=moment, times=accepted)
     session = climb.online()
-    assert climb.step() == frames.Step(name="alice", state="accepted", at=moment, online=True)
+    assert climb.step() == frames.Step(name="alice", state="accepted", at=moment, times=accepted, online=True)
     climb.core.step(session)
     assert climb.step().state == "pushed"
     climb.core.hub.received(session, climb.said.offset, None)
     assert climb.step().state == "received"
     climb.core.leave(session)
-    assert climb.step() == frames.Step(name="alice", state="received"), "and that stays so when the client is gone"
+    unknown = accepted | {"pushed": None, "received": None}
+    assert climb.step() == frames.Step(name="alice", state="received", times=unknown), "also when the client is gone"
     climb.core.read(climb.alice)
-    assert climb.step() == frames.Step(name="alice", state="read"), "when is not known, and not made up"
+    unknown |= {"read": None}
+    assert climb.step() == frames.Step(name="alice", state="read", times=unknown), "when is not known, nor made up"
     assert climb.step({climb.alice.origin: NOW + 9}) == frames.Step(
-        name="alice", state="answered", at=frames.moment(NOW + 9)
+        name="alice",
+        state="answered",
+        at=frames.moment(NOW + 9),
+        times=unknown | {"answered": frames.moment(NOW + 9)},
     )
+
+
+def test_each_rung_has_its_time_where_that_is_known() -> None:
+    climb = Climb()
+    climb.core.read(climb.alice)
+    times = {(climb.alice.origin, "received"): NOW + 2, (climb.alice.origin, "read"): NOW + 3}
+    (step,) = climb.core.hub.ladder(climb.said, {}, NOW + 9, frozenset(), times)
+    assert (step.state, step.at) == ("read", frames.moment(NOW + 3))
+    assert step.times == {
+        "accepted": frames.moment(NOW),
+        "pushed": None,
+        "received": frames.moment(NOW + 2),
+        "read": frames.moment(NOW + 3),
+    }
 
 
 def test_what_an_observer_was_pushed_is_not_pushed_to_the_instance() -> None:
@@ -208,7 +228,12 @@ def test_what_an_observer_was_pushed_is_not_pushed_to_the_instance() -> None:
 def test_what_expired_before_anybody_had_it_says_so() -> None:
     climb = Climb(ttl=5.0)
     climb.core.now += 5
-    assert climb.step() == frames.Step(name="alice", state="expired", at=frames.moment(NOW + 5))
+    assert climb.step() == frames.Step(
+        name="alice",
+        state="expired",
+        at=frames.moment(NOW + 5),
+        times={"accepted": frames.moment(NOW), "expired": frames.moment(NOW + 5)},
+    )
     session = climb.online()
     assert climb.core.pump(session) == []
     assert climb.step().state == "expired"
@@ -218,9 +243,8 @@ def test_what_expired_before_anybody_had_it_says_so() -> None:
 def test_what_waits_for_a_name_nobody_has_is_accepted_until_it_expires(later: float, state: str) -> None:
     core = Core()
     said = core.say(core.session("bob"), "Carol")
-    assert core.hub.ladder(said, {}, core.now + later) == [
-        frames.Step(name="Carol", state=state, at=frames.moment(NOW))
-    ]
+    (step,) = core.hub.ladder(said, {}, core.now + later)
+    assert (step.name, step.state, step.at) == ("Carol", state, frames.moment(NOW + later))
 
 
 def test_a_topic_has_a_step_for_each_who_hears_it() -> None:

@@ -27,6 +27,7 @@ LEAST: dict[str, dict[str, Any]] = {
     "unsubscribe": {"topic": "a"},
     "received": {"offset": 0},
     "read": {"offset": 0},
+    "presence": {},
     "rename": {"name": "a"},
     "instances": {},
     "history": {},
@@ -67,6 +68,14 @@ WRONG: dict[str, dict[str, list[Any]]] = {
     "unsubscribe": {"ref": NOT_REF, "topic": NOT_TEXT + NOT_NULL},
     "received": {"offset": NOT_OFFSET + NOT_NULL, "credit": NOT_CREDIT},
     "read": {"ref": NOT_REF, "offset": NOT_OFFSET + NOT_NULL},
+    "presence": {
+        "ref": NOT_REF,
+        "activity": [*NOT_TEXT, "asleep", ""],
+        "hops": [1, "a", {}, [1], [""], ["Mixed Case"], ["x" * 33], ["x"] * 17],
+        "wakes": [0, 1, "true", [], {}],
+        "client": NOT_TEXT + NOT_NULL,
+        "prompted": NOT_SWITCH,
+    },
     "rename": {"ref": NOT_REF, "name": NOT_TEXT + NOT_NULL},
     "instances": {"ref": NOT_REF},
     "history": {

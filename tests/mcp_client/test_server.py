@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 from mcp_types.version import LATEST_HANDSHAKE_VERSION, LATEST_MODERN_VERSION
+from msgspec import UNSET
 
-from hub import daemon, frames
+from hub import __version__, daemon, frames
 from hub.config import Settings, load
 from tests.hub.scripted_hub import TOKEN, ScriptedHub, scripted_hub
 from tests.mcp_client.agent import BOUND, agent, call, parameters
@@ -134,7 +135,7 @@ async def test_progress_goes_to_a_client_that_asked_for_it(hub: ScriptedHub, tmp
         await hub.tell("alice", "!", sender="nobody", reply_to=question.id)
         await asking
     assert told[0] is not None
-    assert "has ever registered" in told[0]
+    assert "Nobody is called" in told[0]
 
 
 async def test_a_cancelled_wait_leaves_the_message_for_the_next(hub: ScriptedHub, tmp_path: Path) -> None:
@@ -394,3 +395,27 @@ async def test_a_hub_that_was_stopped_is_started_again_when_a_tool_needs_it(home
         assert daemon.locate(settings_of(home)) is None
         assert (await call(alice, "list_instances"))[1]["you"] == "alice"
         assert daemon.locate(settings_of(home))
+
+
+@pytest.mark.parametrize("mode", ["legacy", LATEST_MODERN_VERSION])
+async def test_the_hub_is_told_which_client_the_agent_has_and_what_reaches_it(
+    hub: ScriptedHub, tmp_path: Path, mode: str
+) -> None:
+    async with agent(tmp_path, "alice", url=hub.url, token=TOKEN, mode=mode) as alice:
+        await call(alice, "check")
+
+        def told() -> frames.Presence | None:
+            said = hub.heard(frames.Presence)
+            return said[-1] if said and said[-1].client is not UNSET else None
+
+        await hub.until(lambda: told() is not None)
+        presence = told()
+        assert presence is not None
+        assert str(presence.client).endswith(f", hubbub mcp {__version__}")
+        assert str(presence.client)[0] not in " ,"
+        assert (presence.hops, presence.wakes) == (["wait", "piggyback", "check"], False)
+        waiting = asyncio.create_task(call(alice, "wait", timeout=BOUND))
+        await hub.until(lambda: hub.heard(frames.Presence)[-1].activity == "waiting")
+        await hub.tell("alice", "now")
+        await waiting
+        await hub.until(lambda: hub.heard(frames.Presence)[-1].activity is None)

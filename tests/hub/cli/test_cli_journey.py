@@ -138,7 +138,8 @@ def test_topics_subscriptions_and_a_rename(real: Path, hubbub: Callable[..., Any
     assert bodies == ["red", "by the old name"]
     listed = hubbub("ls", "--json").json["instances"]
     assert {each["name"] for each in listed} == {"alice-two", "bob"}
-    assert all(each.keys() == {"name", "online", "sessions", "unread", "last_seen"} for each in listed)
+    shown = {"name", "online", "sessions", "unread", "last_seen", "state", "since", "hops", "wakes", "client"}
+    assert all(each.keys() == shown for each in listed)
 
 
 def test_a_rotated_token_holds_at_once_and_the_old_one_no_longer(real: Path, hubbub: Callable[..., Any]) -> None:

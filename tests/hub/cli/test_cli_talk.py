@@ -293,6 +293,34 @@ def test_ask_says_at_once_that_nobody_is_there_to_answer(
     assert said.err.startswith(told)
 
 
+def test_a_question_and_its_answer_survive_a_hub_that_goes_away(hub: Any, talk: Any, make_message: Any) -> None:
+    away = (503, {"code": "shutting_down", "message": "The hub is shutting down.", "hint": None})
+    hub.on("POST", "/messages", away, accepted())
+    hub.on("GET", "/messages", away, away, page(make_message(8, reply_to="m7")))
+    hub.on("POST", "/read", away, {"offset": 8})
+    said = talk("ask", "--as", "bob", "alice", "?", "--timeout", "30", "--reply-to", "m1", "--thread", "t", "--json")
+    assert (said.code, said.lines) == (0, [make_message(8, reply_to="m7")])
+    assert said.err.count("(lost the hub: The hub is shutting down. Trying again.)") == 3
+    first, second = hub.asks("POST", "/messages")
+    assert first.body == second.body, "under one id, it is stored once"
+    assert (first.body["reply_to"], first.body["thread"]) == ("m1", "t")
+    assert first.body["id"]
+
+
+def test_a_hub_that_stays_away_ends_the_waiting_at_its_limit(hub: Any, talk: Any) -> None:
+    hub.on("POST", "/messages", accepted())
+    hub.on("GET", "/messages", (503, {"code": "shutting_down", "message": "Going.", "hint": None}))
+    said = talk("ask", "--as", "bob", "alice", "?", "--timeout", "0.5")
+    assert said.code == 3
+
+
+def test_ask_says_early_that_nothing_wakes_the_one_who_is_asked(hub: Any, talk: Any) -> None:
+    hub.on("POST", "/messages", accepted(to=[{"name": "alice", "state": "accepted", "online": True, "wakes": False}]))
+    hub.on("GET", "/messages", page())
+    said = talk("ask", "--as", "bob", "alice", "?", "--timeout", "0")
+    assert said.err.startswith("alice is online, but nothing wakes it: it sees the message when it next calls a tool.")
+
+
 # watch
 
 

@@ -40,24 +40,39 @@ def fake(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def instance(name: str, **parts: Any) -> ANY:
     told = {"name": name, "online": True, "sessions": 1, "unread": 0, "last_seen": "2026-11-22T12:00:00Z"}
-    return {**told, "registered_at": "2026-11-22T11:00:00Z", "client": "codex", "topics": [], **parts}
+    told |= {"state": "online", "since": told["last_seen"], "hops": None, "wakes": None, "client": "codex"}
+    return {**told, "registered_at": "2026-11-22T11:00:00Z", "topics": [], **parts}
 
 
-def test_ls_in_json_is_the_contracts_five_parts(hub: Any, talk: Any) -> None:
+def test_ls_in_json_is_the_contracts_five_parts_and_how_each_is(hub: Any, talk: Any) -> None:
     hub.on("GET", "/instances", {"instances": [instance("alice", unread=3)]})
     assert talk("ls", "--json").json == {
         "instances": [
-            {"name": "alice", "online": True, "sessions": 1, "unread": 3, "last_seen": "2026-11-22T12:00:00Z"}
+            {
+                "name": "alice",
+                "online": True,
+                "sessions": 1,
+                "unread": 3,
+                "last_seen": "2026-11-22T12:00:00Z",
+                "state": "online",
+                "since": "2026-11-22T12:00:00Z",
+                "hops": None,
+                "wakes": None,
+                "client": "codex",
+            }
         ]
     }
 
 
 def test_ls_is_a_table_with_numbers_to_the_right(hub: Any, talk: Any) -> None:
-    offline = instance("bob", online=False, sessions=0, unread=1200, last_seen=None)
-    hub.on("GET", "/instances", {"instances": [instance("alice-with-a-long-name"), offline]})
-    assert talk("ls").out.splitlines()[0:3:2] == [
-        "NAME                    STATE    SESSIONS  UNREAD  LAST SEEN",
-        "bob                     offline         0    1200  -",
+    offline = instance("bob", online=False, state="offline", unread=1200, since=None, client=None)
+    woken = instance("carol", state="idle", since=None, wakes=True)
+    hub.on("GET", "/instances", {"instances": [instance("alice-with-a-long-name", since=None), woken, offline]})
+    assert talk("ls").out.splitlines() == [
+        "NAME                    STATE    SINCE  WOKEN    UNREAD  CLIENT",
+        "alice-with-a-long-name  online       -  unknown       0  codex",
+        "carol                   idle         -  yes           0  codex",
+        "bob                     offline      -  -          1200",
     ]
 
 
