@@ -13,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from hub import frames, inquiry, refusal, wire
-from hub.errors import BadFrame, BadValue, HubbubError, RateLimited, TooLarge, Unavailable
+from hub.errors import BadFrame, BadValue, HubbubError, RateLimited, TooLarge, Unavailable, UnknownInstance
 from hub.limits import Buckets
 from hub.message import Message
 from hub.node import Node
@@ -109,6 +109,10 @@ class Api:
             Route("/instances", answering(self.instances), methods=["GET"]),
             Route("/instances", answering(self.register), methods=["POST"]),
             Route("/instances/{name}/rename", answering(self.rename), methods=["POST"]),
+            Route("/instances/{name}", answering(self.forget), methods=["DELETE"]),
+            Route("/held", answering(self.held), methods=["GET"]),
+            Route("/held/{offset:int}", answering(self.drop), methods=["DELETE"]),
+            Route("/held/{offset:int}/release", answering(self.release), methods=["POST"]),
             Route("/presence", answering(self.presence), methods=["POST"]),
             Route("/topics", answering(self.topics), methods=["GET"]),
             Route("/subscriptions", answering(self.subscriptions), methods=["GET", "POST", "DELETE"]),
@@ -249,6 +253,36 @@ class Api:
         instance = self.node.hub.instance(request.path_params["name"])
         await self.node.rename(instance, body.name)
         return json_response({"name": instance.name})
+
+    async def forget(self, request: Request) -> Response:
+        self._identify(request).require("admin")
+        instance = self.node.hub.instance(request.path_params["name"])
+        if not instance.name.lower() == request.path_params["name"].lower():
+            raise UnknownInstance(
+                f"{request.path_params['name']} only forwards to {instance.name}.", "Forget that one."
+            )
+        force = request.query_params.get("force") in ("1", "true")
+        unread = 0 if force else await inquiry.unread_of(self.node, instance)
+        await self.node.forget(instance, unread=unread)
+        return json_response({"forgot": instance.name})
+
+    # What the loop guard holds
+
+    async def held(self, request: Request) -> Response:
+        self._identify(request).require("observe")
+        return json_response({"held": inquiry.held(self.node)})
+
+    async def release(self, request: Request) -> Response:
+        identity = self._identify(request)
+        identity.require_person()
+        message = await self.node.release(request.path_params["offset"], identity.grant.name)
+        return json_response({"id": message.id, "offset": message.offset})
+
+    async def drop(self, request: Request) -> Response:
+        identity = self._identify(request)
+        identity.require_person()
+        await self.node.drop(request.path_params["offset"], identity.grant.name)
+        return json_response({"dropped": request.path_params["offset"]})
 
     async def presence(self, request: Request) -> Response:
         body = await read_body(request, PresenceBody, self._max_frame)

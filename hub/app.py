@@ -224,6 +224,7 @@ def limits(settings: Settings) -> Limits:
         window_bytes=settings.window_bytes,
         unknown_ttl=settings.unknown_ttl,
         forward_for=settings.forward_for,
+        loop_bound=settings.loop_bound,
     )
 
 

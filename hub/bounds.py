@@ -25,3 +25,4 @@ class Limits(Struct, kw_only=True, frozen=True):
     unknown_ttl: float = 7 * 86_400.0
     forward_for: float = 2 * 3600.0
     cursor_tick: float = 0.1
+    loop_bound: int = 20

@@ -365,6 +365,8 @@ class Client:
         self._asked[question] = answer
         try:
             published = await self.publish(to, body, data, thread=thread, reply_to=reply_to, id=question)
+            if any(each.state == "held" for each in published.to):
+                return Answered(published, None)
             async with asyncio.timeout(timeout):
                 return Answered(published, await answer)
         except TimeoutError:

@@ -199,6 +199,13 @@ class Settings:
         float, Span("How long a message waits for a name that nobody has registered yet.", least=1)
     ] = 7 * _DAY
     forward_for: Annotated[float, Span("How long the old name forwards after a rename.")] = 7200.0
+    loop_bound: Annotated[
+        int,
+        Number(
+            "How many messages in a row may go round between agents and bring nothing new; the next one is held until "
+            "a person releases it. 0 holds nothing."
+        ),
+    ] = 20
     slow_reader_timeout: Annotated[
         float, Span("How long a socket may take nothing while something waits for it; then it is closed.", least=0.1)
     ] = 10.0

@@ -35,7 +35,8 @@ class Cursors:
     def again(self, told: list[dict[str, Any]]) -> None:
         """These movements did not get to the log."""
         for each in told:
-            self._moved[each["origin"]] = self._registry.instances[each["origin"]]
+            if (instance := self._registry.instances.get(each["origin"])) is not None:  # else it was forgotten
+                self._moved[each["origin"]] = instance
 
     def due(self, now: float, *, at_once: bool) -> list[dict[str, Any]]:
         """All that has moved, as the fact tells it; nothing before the tick is over, unless `at_once`.

@@ -10,13 +10,16 @@ so the tables are always what the log says, and trimming old facts loses nothing
 | `$hub.stopped`         | `reason`                                                                    |
 | `$instance.registered` | `name`; the fact's own offset is the instance's origin                      |
 | `$instance.renamed`    | `origin`, `old`, `name`, `forwards_until` (seconds since 1970)              |
-| `$instance.forgot`     | `name`: a name that forwarded, and is free now                              |
+| `$instance.forgot`     | `name`: one that forwarded, and is free now; with `origin`: the whole instance |
 | `$session.joined`      | `origin`, `name`, `client`, `sessions`                                      |
 | `$session.left`        | `origin`, `name`, `reason`, `sessions`                                      |
 | `$instance.presence`   | `origin`, `name`, `activity`, `hops`, `wakes`, `client`, `prompted`         |
 | `$subscription.added`  | `origin`, `name`, `topic`                                                   |
 | `$subscription.removed`| `origin`, `name`, `topic`                                                   |
 | `$message.expired`     | `origin` (null: nobody had the name), `name`, `offset`; `reply_to` is the message's id |
+| `$loop.noticed`        | `names`, `messages`: agents that answer one another with nothing new        |
+| `$loop.held`           | `origin`, `name`, `id` and all else of the message; `names`, `messages`     |
+| `$loop.released`, `$loop.dropped` | `origin`, `name`, `id` of the message, `held` (the fact's offset), `by` |
 | `$cursors`             | `moved`: a list of `{origin, name, pushed, received, read}`, joined over one tick |
 """
 
@@ -42,6 +45,10 @@ PRESENCE = "$instance.presence"
 SUBSCRIBED = "$subscription.added"
 UNSUBSCRIBED = "$subscription.removed"
 EXPIRED = "$message.expired"
+NOTICED = "$loop.noticed"
+HELD = "$loop.held"
+RELEASED = "$loop.released"
+DROPPED = "$loop.dropped"
 CURSORS = "$cursors"
 
 
@@ -92,6 +99,13 @@ class Forgot(Struct, frozen=True):
     offset: int
 
 
+class Gone(Struct, frozen=True):
+    """The instance is no more; its names belong to nobody after `offset`, and its messages stay in the log."""
+
+    origin: int
+    offset: int
+
+
 class Seen(Struct, frozen=True):
     """Somebody came or went."""
 
@@ -129,7 +143,7 @@ class Moved(Struct, frozen=True):
     at: float
 
 
-Change: TypeAlias = Registered | Renamed | Forgot | Seen | Announced | Subscribed | Unsubscribed | Moved
+Change: TypeAlias = Registered | Renamed | Forgot | Gone | Seen | Announced | Subscribed | Unsubscribed | Moved
 
 
 def changes(message: Message) -> Iterator[Change]:
@@ -150,7 +164,8 @@ def changes(message: Message) -> Iterator[Change]:
                 told["forwards_until"],
             )
         case "$instance.forgot":
-            yield Forgot(name_key(told["name"]), message.offset)
+            offset = message.offset
+            yield Gone(told["origin"], offset) if "origin" in told else Forgot(name_key(told["name"]), offset)
         case "$session.joined" | "$session.left":
             yield Seen(told["origin"], message.at)
             if told.get("sessions") == 0:
@@ -232,3 +247,4 @@ class State(Struct, kw_only=True):
     subscriptions: list[SubscriptionRow]
     topics: list[TopicRow]
     waiting: list[WaitingRow]
+    held: list[Message] = []  # facts `$loop.held` that nobody has decided on

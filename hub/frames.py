@@ -182,7 +182,7 @@ class Recipient(Struct, kw_only=True, omit_defaults=True):
     """One recipient of a message that was just accepted."""
 
     name: str
-    state: str  # a step of the ladder
+    state: str  # accepted, or held
     online: bool = field(default=False)
     known: bool = True  # false: has never registered; the message waits
     near: list[str] = []  # known names that may have been meant
@@ -205,7 +205,7 @@ class Step(Struct, kw_only=True):
     """Where a message is for one recipient, and since when. What is not known is null."""
 
     name: str
-    state: str  # accepted, pushed, received, read, answered, expired
+    state: str  # accepted, pushed, received, read, answered, expired; held, dropped
     at: datetime | None = None
     times: dict[str, datetime | None] = {}  # each rung it has reached, and when; one that is not here it has not
     online: bool = False

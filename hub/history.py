@@ -43,7 +43,7 @@ from hub.ledger import Ledger
 from hub.log import Retention, Search, Span, Trimmed
 from hub.message import Draft, Message
 from hub.recovery import Opened, prepare
-from hub.tables import COLUMNS, SessionRow, TokenRow, folding, message_of, place, row_of
+from hub.tables import COLUMNS, QUALIFIED, SessionRow, TokenRow, folding, message_of, place, row_of
 from hub.topic import INBOX
 from hub.wal import INDEX_HEADER, Index, read_index
 
@@ -112,6 +112,19 @@ _WAITING = f"""
      WHERE {_IN_SPAN} AND (expires_at IS NULL OR expires_at > :now OR NOT EXISTS (
            SELECT 1 FROM messages told
             WHERE told.reply_to = m.id AND told.topic = '$message.expired' AND told.origin = 0))
+     ORDER BY offset
+    """  # noqa: S608
+
+
+# What was sent all the same is held no longer: a crash may have come between the message and the fact.
+_HELD = f"""
+    SELECT {QUALIFIED} FROM messages
+     WHERE topic = '$loop.held'
+       AND NOT EXISTS (SELECT 1 FROM messages told WHERE told.reply_to = messages.reply_to AND told.origin = 0
+                          AND told.topic IN ('$loop.released', '$loop.dropped')
+                          AND json_extract(told.data, '$.held') = messages.offset)
+       AND NOT EXISTS (SELECT 1 FROM messages sent
+                        WHERE sent.id = messages.reply_to AND sent.origin = json_extract(messages.data, '$.origin'))
      ORDER BY offset
     """  # noqa: S608
 
@@ -577,6 +590,7 @@ class History:
             subscriptions=subscriptions,
             topics=topics,
             waiting=waiting,
+            held=[message_of(row) for row in await db.execute_fetchall(_HELD)],
         )
 
     async def tail(self, count: int, size: int) -> list[Message]:
@@ -689,7 +703,8 @@ def _unread_spans(topics: Iterable[TopicRow], holdings: Iterable[Holding], read:
     """What is left of each inbox without the stretches that their holders have read."""
     done: dict[str, list[tuple[int, int]]] = {}
     for holding in holdings:
-        upto = read.get(holding.origin, 0) if holding.until is None else min(read.get(holding.origin, 0), holding.until)
+        done_upto = read.get(holding.origin, holding.until or 0)  # nobody is to read what a forgotten instance had
+        upto = done_upto if holding.until is None else min(done_upto, holding.until)
         if upto > holding.since:
             done.setdefault(INBOX + holding.key, []).append((holding.since, upto))
     spans: list[Span] = []

@@ -19,9 +19,10 @@ from msgspec import Struct
 from hub import fold, frames
 from hub.bounds import Limits
 from hub.cursors import Cursors
-from hub.errors import BadValue, HubbubError, TakenOver, TooMany, UnknownInstance
+from hub.errors import BadValue, HubbubError, NameTaken, TakenOver, TooMany, UnknownInstance, UnknownMessage
 from hub.fold import State
 from hub.log import Span, Trimmed
+from hub.loops import Loop, Loops, told
 from hub.message import Draft, Message
 from hub.naming import Naming
 from hub.posting import Posting
@@ -94,8 +95,11 @@ class Hub:
         self._naming = Naming(self.registry, self._presence, self._posting, self.limits)
         self._receipts = Receipts(self.registry, self._presence)
         self.threads = Threads()
+        self.loops = Loops(self.registry, self.limits.loop_bound)
+        for each in state.held:
+            self.loops.hold(each)
         for each in tail:
-            self.threads.note(each)
+            self._trace(each)
         self._cursors = Cursors(self.registry, self.limits.cursor_tick)
         self._ending: set[str] = set()  # names that stop forwarding, once the log has it
         self._new_id = new_id
@@ -277,6 +281,22 @@ class Hub:
         }
         return self.fact(fold.RENAMED, told, f"{instance.name} is called {name} now", now)
 
+    def forget(self, instance: Instance, now: float, *, unread: int) -> Draft:
+        """Have an instance be no more: nobody uses it. Its messages stay in the log.
+
+        `unread` is how much waits for it, as far as whoever asks would mind. Raises NameTaken where it is in use.
+        """
+        if self._presence.online(instance):
+            raise NameTaken(f"{instance.name} is online: a live session has the name.", "End that session first.")
+        if unread:
+            waits = f"{unread} unread {'messages wait' if unread > 1 else 'message waits'}"
+            raise NameTaken(f"{waits} for {instance.name}.", "With --force (force=1) they are given up.")
+        if any(self._naming.claimed(holding.key) for holding in instance.holdings):
+            raise NameTaken(f"{instance.name} is being renamed or forgotten just now.", "Try again in a moment.")
+        self._naming.claim_last(instance)
+        told = {"origin": instance.origin, "name": instance.name}
+        return self.fact(fold.FORGOT, told, f"{instance.name} is forgotten", now)
+
     def subscribe(self, instance: Instance, topic: str, now: float) -> Draft | None:
         """Hear a topic from now on; None when it is heard already. Raises BadTopic or TooMany."""
         pattern = pattern_key(topic)
@@ -303,18 +323,94 @@ class Hub:
     def publish(self, sender: Instance, said: frames.Publish, now: float) -> Draft:
         """Check a publish and make it a Draft. The sender is the session's: the frame has no say in it.
 
+        Where it would keep agents going round with nothing new, the Draft is the fact that it is held (`hub.loops`).
+
         Raises BadName, BadTopic, BadValue, TooLarge, InboxFull or TooMany; then nothing has happened. Every Draft
         comes back through `commit()` or `failed()`.
         """
         try:
-            return self._posting.draft(sender, said, now)
+            draft = self._posting.draft(sender, said, now)
+            held = self.loops.is_held(draft.origin, draft.id)
+            loop = None if held else self.loops.judge(sender, draft)
+            if held is None and loop is None:
+                return draft
+            self._give_up_room(draft)
+            return self._holding(draft, loop, now) if held is None else _again(held)
         except HubbubError:
             self.counters.refused += 1
             raise
 
+    def _holding(self, draft: Draft, loop: Loop | None, now: float) -> Draft:
+        assert loop is not None
+        whole = {
+            "origin": draft.origin,
+            "name": draft.sender,
+            "id": draft.id,
+            "to": draft.to,
+            "thread": draft.thread,
+            "reply_to": draft.reply_to,
+            "body": draft.body,
+            "data": draft.data,
+            "expires_at": draft.expires_at,
+            **told(loop, self.registry),
+        }
+        return self.fact(fold.HELD, whole, f"a message from {draft.sender} to {draft.to} is held", now, about=draft.id)
+
+    def _give_up_room(self, draft: Draft) -> None:
+        if draft.topic.startswith(INBOX):
+            self._posting.settle(draft.topic, draft.size)
+
+    def release(self, offset: int, by: str | None, now: float) -> tuple[Draft, Draft]:
+        """What lets a held message go: the message, then the fact. Raises UnknownMessage, and what `publish` does.
+
+        Stored in this order, a crash between the two leaves it held and sent: releasing again sends nothing twice.
+        """
+        held = self._held(offset)
+        kept = held.data
+        left = None if kept["expires_at"] is None else kept["expires_at"] - now
+        if left is not None and left <= 0:
+            raise BadValue("The time of that message (its ttl) was over while it was held.", "It can only be dropped.")
+        said = frames.Publish(
+            to=kept["to"],
+            body=kept["body"],
+            data=kept["data"],
+            thread=kept["thread"],
+            reply_to=kept["reply_to"],
+            ttl=left,
+            id=kept["id"],
+        )
+        sender = self.registry.instances.get(kept["origin"])
+        if sender is None:
+            raise UnknownInstance(f"{kept['name']}, who sent that message, has been forgotten.", "It can be dropped.")
+        return self._posting.draft(sender, said, now), self._decided(fold.RELEASED, held, by, now)
+
+    def drop(self, offset: int, by: str | None, now: float) -> Draft:
+        """What says that a held message will never be sent. Raises UnknownMessage."""
+        return self._decided(fold.DROPPED, self._held(offset), by, now)
+
+    def _held(self, offset: int) -> Message:
+        held = self.loops.held.get(offset)
+        if held is None:
+            raise UnknownMessage(f"No message is held at {offset}.", "`hubbub held` lists those that are.")
+        return held
+
+    def _decided(self, topic: str, held: Message, by: str | None, now: float) -> Draft:
+        kept = held.data
+        what = {"origin": kept["origin"], "name": kept["name"], "id": kept["id"], "held": held.offset, "by": by}
+        done = "released" if topic == fold.RELEASED else "dropped"
+        return self.fact(topic, what, f"the held message from {kept['name']} was {done}", now, about=kept["id"])
+
     def published(self, said: frames.Publish, message: Message, now: float) -> frames.Published:
         """What the sender is told of a message that is on disk."""
-        return self._receipts.published(said, message)
+        if message.topic == fold.HELD:
+            return self._receipts.held(said, message)
+        published = self._receipts.published(said, message)
+        if published.hint is None and (loop := self.loops.warning(message)) is not None:
+            published.hint = (
+                f"This is message {loop.messages} in a row that brings nothing new; after {self.loops.bound} the hub "
+                "holds them (loop_bound). If there is nothing to add, let it rest."
+            )
+        return published
 
     def fact(self, topic: str, told: dict[str, Any], line: str, now: float, about: str | None = None) -> Draft:
         """A draft in which the hub itself tells something; `about` is the id of the message it is about."""
@@ -342,12 +438,25 @@ class Hub:
                 self._settled(message.topic, message.data)
             else:
                 self.counters.published += 1
-                self.threads.note(message)
+            self._trace(message)
             if message.topic.startswith(INBOX):
                 self._posting.settle(message.topic, message.size)
         self._heat(topics, before)
         for observer in self.observers.values():
             observer.rouse()
+
+    def _trace(self, message: Message) -> None:
+        """Note what answers to a message will need: its thread, and the chain that it is part of."""
+        match message.topic:
+            case fold.HELD:
+                self.loops.hold(message)
+            case fold.RELEASED | fold.DROPPED:
+                self.loops.let_go(message)
+            case fold.PRESENCE if message.data["prompted"]:
+                self.loops.prompt(message.data["origin"], message.offset)
+            case topic if not topic.startswith("$"):
+                self.threads.note(message)
+                self.loops.note(message)
 
     def _heat(self, topics: dict[str, None], before: int) -> None:
         for topic in topics:
@@ -369,7 +478,10 @@ class Hub:
         if topic in (fold.REGISTERED, fold.RENAMED):
             self._naming.release(name_key(told["name"]))
         elif topic == fold.FORGOT:
-            self._ending.discard(name_key(told["name"]))
+            key = name_key(told["name"])
+            self._ending.discard(key)
+            if "origin" in told:
+                self._naming.release(key)
 
     def failed(self, drafts: Iterable[Draft]) -> None:
         """These drafts were not stored: or were there already, which for what was reserved is the same."""
@@ -407,19 +519,24 @@ class Hub:
             and not self._naming.claimed(holding.key)
         ]
         self._ending.update(holding.key for holding in over)
-        return [
-            self.fact(fold.FORGOT, {"name": holding.name}, f"{holding.name} forwards no longer", now)
-            for holding in over
-        ] + [
-            self.fact(
-                fold.EXPIRED,
-                {"origin": each.origin, "name": each.name, "offset": each.offset},
-                f"message {each.offset} for {each.name} expired",
-                now,
-                about=each.id,
-            )
-            for each in expired
-        ]
+        noticed, self.loops.noticed = self.loops.noticed, []
+        return (
+            [self.fact(fold.NOTICED, (what := told(each, self.registry)), _noticed(what), now) for each in noticed]
+            + [
+                self.fact(fold.FORGOT, {"name": holding.name}, f"{holding.name} forwards no longer", now)
+                for holding in over
+            ]
+            + [
+                self.fact(
+                    fold.EXPIRED,
+                    {"origin": each.origin, "name": each.name, "offset": each.offset},
+                    f"message {each.offset} for {each.name} expired",
+                    now,
+                    about=each.id,
+                )
+                for each in expired
+            ]
+        )
 
     # Reading
 
@@ -551,6 +668,18 @@ class Hub:
     def _registering(self, key: str, name: str, now: float) -> Draft:
         self._naming.claim_new(key, name)
         return self.fact(fold.REGISTERED, {"name": name}, f"{name} registered", now)
+
+
+def _again(held: Message) -> Draft:
+    """The fact that is on the log already: whoever stores it is answered with that one."""
+    return Draft(
+        **{name: getattr(held, name) for name in Draft.__struct_fields__ if name != "retry"},
+        retry=True,
+    )
+
+
+def _noticed(what: dict[str, Any]) -> str:
+    return f"{', '.join(what['names'])}: {what['messages']} messages in a row with nothing new"
 
 
 @lru_cache(maxsize=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -9,7 +10,7 @@ from msgspec import structs
 
 from hub import frames, wire
 from hub.errors import UnknownMessage
-from hub.fold import CURSORS, EXPIRED
+from hub.fold import CURSORS, EXPIRED, HELD
 from hub.log import Party, Search, Span
 from hub.message import Message
 from hub.milestones import Milestones
@@ -128,6 +129,8 @@ async def message(node: Node, asker: Instance | None, message_id: str) -> tuple[
     if asker is not None:
         own = [each for each in found if each.origin == asker.origin]
         found = own or [each for each in found if asker in node.hub.registry.recipients(each)]
+    if not found and (kept := await _held(node, asker, message_id)) is not None:
+        return kept
     if not found:
         raise UnknownMessage(
             f"There is no message {message_id[:40]!r} that you sent or were sent.",
@@ -137,6 +140,33 @@ async def message(node: Node, asker: Instance | None, message_id: str) -> tuple[
     answered, expired = await _told_of(node, chosen)
     times = await _times(node, chosen)
     return chosen, node.hub.ladder(chosen, answered, node.now(), expired, times)
+
+
+async def _held(node: Node, asker: Instance | None, message_id: str) -> tuple[Message, list[frames.Step]] | None:
+    """A message that is not in the log as one, since it was held; only its sender and observers know of it."""
+    facts = await node.log.search(Search(reply_to=message_id, topic=HELD, limit=CHUNK, hub_facts=True))
+    for fact in facts:
+        kept = fact.data
+        if asker is not None and kept["origin"] != asker.origin:
+            continue
+        message = structs.replace(
+            fact,
+            id=kept["id"],
+            sender=kept["name"],
+            origin=kept["origin"],
+            to=kept["to"],
+            body=kept["body"],
+            data=kept["data"],
+            thread=kept["thread"],
+            reply_to=kept["reply_to"],
+        )
+        state = "held" if fact.offset in node.hub.loops.held else "dropped"
+        at = frames.moment(fact.at)
+        times: dict[str, datetime | None] = {"held": at}
+        if state == "dropped":
+            times[state] = None
+        return message, [frames.Step(name=kept["to"], state=state, at=times[state], times=times)]
+    return None
 
 
 async def _times(node: Node, message: Message) -> dict[tuple[int, str], float]:
@@ -216,6 +246,32 @@ async def unread_count(node: Node, instance: Instance, now: float) -> tuple[int,
     return known.messages + older, known.oldest_at
 
 
+async def unread_of(node: Node, instance: Instance) -> int:
+    """How many messages an instance has not read."""
+    count, _ = await _unread_count(node, instance, node.now())
+    return count
+
+
+def held(node: Node) -> list[dict[str, Any]]:
+    """What the loop guard holds, the oldest first: each message, and the loop that it is part of."""
+    return [
+        {
+            "offset": fact.offset,
+            "at": frames.moment(fact.at),
+            "id": fact.data["id"],
+            "from": fact.data["name"],
+            "to": fact.data["to"],
+            "thread": fact.data["thread"],
+            "reply_to": fact.data["reply_to"],
+            "body": fact.data["body"],
+            "data": fact.data["data"],
+            "names": fact.data["names"],
+            "messages": fact.data["messages"],
+        }
+        for fact in node.hub.loops.held.values()
+    ]
+
+
 async def topics(node: Node) -> list[dict[str, Any]]:
     """What is kept of each topic, and how far behind each of its readers is; the hub's own facts are left out."""
     hub = node.hub
@@ -293,5 +349,6 @@ async def snapshot(node: Node, messages: int = RECENT) -> dict[str, Any]:
         "hub": _totals(node, sum(row["unread"] for row in everybody)),
         "instances": everybody,
         "topics": await topics(node),
+        "held": held(node),
         "recent": [wire.raw(each) for each in recent],
     }

@@ -72,6 +72,11 @@ class Naming:
         self._claims[key] = instance.origin
         self._wanting.add(instance.origin)
 
+    def claim_last(self, instance: Instance) -> None:
+        """Claim an instance's own name, so that nobody comes under it while it is being forgotten."""
+        self._claims[name_key(instance.name)] = instance.origin
+        self._wanting.add(instance.origin)
+
     def taken(self, name: str) -> NameTaken:
         """Why this name cannot be had, and one that can."""
         holder = self._registry.find(name.lower())

@@ -285,6 +285,11 @@ class Node:
         if draft is not None:
             await self._settle(name_key(name), draft)
 
+    async def forget(self, instance: Instance, *, unread: int) -> None:
+        """Have an instance that nobody uses be no more; see `Hub.forget`. Raises NameTaken or StorageFailed."""
+        self._accept()
+        await self.journal.append(self.hub.forget(instance, self.now(), unread=unread))
+
     async def subscribe(self, instance: Instance, topic: str) -> list[str]:
         """Let an instance hear a topic; returns all that it hears. Raises BadTopic, TooMany or StorageFailed."""
         return await self._resubscribe(instance, self.hub.subscribe(instance, topic, self.now()))
@@ -363,6 +368,19 @@ class Node:
                 raise
             return earlier
         return await answered
+
+    async def release(self, offset: int, by: str | None) -> Message:
+        """Let a held message go, as if it were sent now. Raises UnknownMessage, and what `Hub.publish` does."""
+        self._accept()
+        draft, fact = self.hub.release(offset, by, self.now())
+        message = await self.journal.append(draft)
+        await self.journal.append(fact)
+        return message
+
+    async def drop(self, offset: int, by: str | None) -> None:
+        """Let a held message never be sent. Raises UnknownMessage or StorageFailed."""
+        self._accept()
+        await self.journal.append(self.hub.drop(offset, by, self.now()))
 
     async def earlier(self, sender: Instance, said: frames.Publish) -> frames.Published | None:
         """What was answered when this sender first said it under this id, if it did: a retry is not refused."""

@@ -34,6 +34,8 @@ class Receipts:
         """The hub has told that names or subscriptions are not what they were."""
         if topic not in (fold.SUBSCRIBED, fold.UNSUBSCRIBED):
             self._near.clear()
+            if topic == fold.FORGOT:
+                self._hearers.clear()
         elif is_pattern(told["topic"]):
             self._hearers.clear()
         else:
@@ -51,6 +53,19 @@ class Receipts:
         return frames.Published(
             ref=said.ref, id=message.id, offset=message.offset, to=shown, recipients=count, hint=hint
         )
+
+    def held(self, said: frames.Publish, fact: Message) -> frames.Published:
+        """What the sender is told of a message that is held."""
+        kept = fact.data
+        names = " and ".join(filter(None, (", ".join(kept["names"][:-1]), kept["names"][-1])))
+        hint = (
+            f"Held, not sent: {names} have sent one another {kept['messages'] - 1} messages in a row that bring "
+            "nothing new, and loop_bound allows no more. Do not say it again in other words. What is really new "
+            "goes through; else stop here, and tell your user, who can let it go: "
+            f"`hubbub release {fact.offset}`."
+        )
+        to = frames.Recipient(name=kept["to"], state="held")
+        return frames.Published(ref=said.ref, id=kept["id"], offset=fact.offset, to=[to], recipients=0, hint=hint)
 
     def _direct(self, meant: str, message: Message) -> tuple[frames.Recipient, str | None]:
         instance = self._registry.find(message.topic[len(INBOX) :])

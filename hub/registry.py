@@ -156,7 +156,8 @@ class Registry:
                 read=row.read,
             )
         for holding in state.holdings:
-            self.instances[holding.origin].holdings.append(holding)
+            if (holder := self.instances.get(holding.origin)) is not None:  # else it has been forgotten
+                holder.holdings.append(holding)
             if holding.until is None:
                 self.held[holding.key] = holding
             else:
@@ -202,53 +203,78 @@ class Registry:
     def _change(self, change: fold.Change) -> Instance | None:
         match change:
             case fold.Registered():
-                instance = Instance(
-                    origin=change.origin,
-                    name=change.name,
-                    registered_at=change.at,
-                    last_seen=change.at,
-                    received=0,
-                    read=0,
-                )
-                self.instances[change.origin] = instance
-                self._release(change.key, change.origin)
-                since = self.freed.get(change.key, 0)
-                self._hold(instance, Holding(key=change.key, name=change.name, origin=change.origin, since=since))
-                return instance
-            case fold.Renamed():
-                instance = self.instances[change.origin]
-                if (old := self.held.get(change.old_key)) is not None and old.origin == change.origin:
-                    old.forwards_until = change.forwards_until
-                instance.name = change.name
-                mine = self.held.get(change.key)
-                if mine is not None and mine.origin == change.origin:  # back to an earlier name, or other spelling
-                    mine.name, mine.forwards_until = change.name, None
-                else:
-                    self._release(change.key, change.offset)
-                    since = change.offset
-                    self._hold(instance, Holding(key=change.key, name=change.name, origin=change.origin, since=since))
-                return instance
+                return self._register(change)
             case fold.Forgot():
                 holding = self.held.get(change.key)
                 if holding is None or holding.forwards_until is None:
                     return None
                 self._release(change.key, change.offset)
                 return self.instances[holding.origin]
+            case _:
+                instance = self.instances.get(change.origin)  # None: it has been forgotten
+                return instance and self._alter(instance, change)
+
+    def _register(self, change: fold.Registered) -> Instance:
+        instance = Instance(
+            origin=change.origin,
+            name=change.name,
+            registered_at=change.at,
+            last_seen=change.at,
+            received=0,
+            read=0,
+        )
+        self.instances[change.origin] = instance
+        self._release(change.key, change.origin)
+        since = self.freed.get(change.key, 0)
+        self._hold(instance, Holding(key=change.key, name=change.name, origin=change.origin, since=since))
+        return instance
+
+    def _alter(self, instance: Instance, change: fold.Change) -> Instance | None:
+        """Apply what changes an instance that is there; returns it if it hears other topics than before."""
+        match change:
+            case fold.Renamed():
+                self._rename(instance, change)
+                return instance
+            case fold.Gone():
+                self._forget(instance, change.offset)
+                return instance
             case fold.Seen():
-                self.instances[change.origin].last_seen = change.at
+                instance.last_seen = change.at
             case fold.Announced():
-                self.instances[change.origin].announce(change)
+                instance.announce(change)
             case fold.Subscribed():
-                self.instances[change.origin].subscriptions.setdefault(change.pattern, change.since)
-                return self.instances[change.origin]
+                instance.subscriptions.setdefault(change.pattern, change.since)
+                return instance
             case fold.Unsubscribed():
-                self.instances[change.origin].subscriptions.pop(change.pattern, None)
-                return self.instances[change.origin]
+                instance.subscriptions.pop(change.pattern, None)
+                return instance
             case fold.Moved():
-                instance = self.instances[change.origin]
                 instance.last_seen = max(instance.last_seen, change.at)
                 self.move(instance, change.received, change.read)
         return None
+
+    def _rename(self, instance: Instance, change: fold.Renamed) -> None:
+        if (old := self.held.get(change.old_key)) is not None and old.origin == change.origin:
+            old.forwards_until = change.forwards_until
+        instance.name = change.name
+        mine = self.held.get(change.key)
+        if mine is not None and mine.origin == change.origin:  # back to an earlier name, or other spelling
+            mine.name, mine.forwards_until = change.name, None
+        else:
+            self._release(change.key, change.offset)
+            since = change.offset
+            self._hold(instance, Holding(key=change.key, name=change.name, origin=change.origin, since=since))
+
+    def _forget(self, instance: Instance, offset: int) -> None:
+        """It is no more: what waited for it waits for nobody, and its names begin anew with whoever takes them."""
+        del self.instances[instance.origin]
+        for holding in instance.holdings:
+            if inbox := self.inboxes.get(INBOX + holding.key):
+                inbox.drop(offset if holding.until is None else min(offset, holding.until), holding.since)
+                self._let_go_if_empty(INBOX + holding.key, inbox)
+            if holding.until is None:
+                self._release(holding.key, offset)
+        instance.subscriptions.clear()
 
     def move(self, instance: Instance, received: int, read: int) -> bool:
         """Advance an instance's cursors, which never go back; returns whether anything moved."""

@@ -33,7 +33,7 @@ NONSENSE = {
         """,
     "holdings": """
         key <> lower(name) OR since > head.head OR since < 0 OR until < since
-        OR NOT EXISTS (SELECT 1 FROM instances WHERE instances.origin = holdings.origin)
+        OR until IS NULL AND NOT EXISTS (SELECT 1 FROM instances WHERE instances.origin = holdings.origin)
         """,
     "subscriptions": """
         since > head.head OR since < 0 OR pattern = ''

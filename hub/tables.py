@@ -148,6 +148,9 @@ _RETURN = """
      WHERE key = :key AND origin = :origin AND until IS NULL
     """
 _FORGET = "UPDATE holdings SET until = :offset WHERE key = :key AND until IS NULL AND forwards_until IS NOT NULL"
+_LET_GO = "UPDATE holdings SET until = :offset WHERE origin = :origin AND until IS NULL"
+_LEAVE = "DELETE FROM subscriptions WHERE origin = :origin"
+_REMOVE = "DELETE FROM instances WHERE origin = :origin"
 _SEE = "UPDATE instances SET last_seen = :at WHERE origin = :origin"
 _SUBSCRIBE = "INSERT INTO subscriptions VALUES (:origin, :pattern, :since) ON CONFLICT DO NOTHING"
 _UNSUBSCRIBE = "DELETE FROM subscriptions WHERE origin = :origin AND pattern = :pattern"
@@ -175,6 +178,8 @@ def _statements(change: fold.Change) -> Iterator[Statement]:
             yield from ((sql, told) for sql in (_RENAME, _FORWARD, _RETURN, _RELEASE, _HOLD_FROM_NOW))
         case fold.Forgot(key=key, offset=offset):
             yield _FORGET, {"key": key, "offset": offset}
+        case fold.Gone(origin=origin, offset=offset):
+            yield from ((sql, {"origin": origin, "offset": offset}) for sql in (_LET_GO, _LEAVE, _REMOVE))
         case fold.Seen(origin=origin, at=at) | fold.Announced(origin=origin, at=at):
             yield _SEE, {"origin": origin, "at": at}
         case fold.Subscribed(origin=origin, pattern=pattern, since=since):

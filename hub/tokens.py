@@ -94,6 +94,12 @@ class Identity(Struct, frozen=True, kw_only=True):
         if not self.is_owner:
             raise Forbidden("Only the owner's token may do this.", "hubbub token show prints it.")
 
+    def require_person(self) -> None:
+        """Raises Forbidden unless it has the scope admin, or is the owner's own browser: a page that only looks, and
+        lets a person decide what becomes of what is held."""
+        if self.via != "cookie":
+            self.require("admin")
+
     def may_act_as(self, name: str) -> None:
         """Raises Forbidden if the grant is bound to another name, BadName for what is none."""
         key, bound = name_key(name), self.grant.name

@@ -174,6 +174,9 @@ class Calls:
             said = tools.Send(to=asked.to, body=asked.body, thread=asked.thread, reply_to=asked.reply_to)
             published = await self._publish(said, question)
             whither = _whither(published, asked.to)
+            if any(recipient.state == "held" for recipient in published.to):
+                held = self._sent(published, asked.to)
+                return Result(held.text, {"messages": [], "answered": False, "question": held.structured})
             if not any(_answers_soon(recipient) for recipient in published.to):
                 await call.progress(0.0, asked.timeout, f"{whither} Waiting all the same.")
             with self._link.waiting():
@@ -322,6 +325,8 @@ def _filled(recipient: Any) -> dict[str, Any]:
 
 def _whither(published: Published, to: str) -> str:
     """Who gets it, in words."""
+    if any(recipient.state == "held" for recipient in published.to):
+        return published.hint or "Held, not sent."
     if to.lower() == ALL or to.startswith("#"):
         if not published.recipients:
             return f"Stored, but nobody hears {to} yet."

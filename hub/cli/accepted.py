@@ -52,6 +52,8 @@ def _told(to: str, answer: dict[str, Any]) -> str:
 
 def _expected(recipient: dict[str, Any]) -> str:
     """What becomes of it, where that is more than that it is on its way."""
+    if recipient["state"] == "held":
+        return ""
     if not recipient.get("known", True):
         return "; waits for whoever registers under that name"
     online, activity, wakes = bool(recipient.get("online")), recipient.get("activity"), recipient.get("wakes")

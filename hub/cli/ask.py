@@ -54,6 +54,8 @@ def ask(
     hub = reach(settings)
     asked = enduring(settings, put, hub=hub, until=time.monotonic() + PATIENCE)
     warn(asked)
+    if any(each["state"] == "held" for each in asked["to"]):
+        return exits.LIMIT
     if not asked.get("hint"):
         _foretell(asked["to"])
     answers = waited(settings, hub, timeout, as_=name, reply_to=asked["id"])

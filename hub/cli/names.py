@@ -40,6 +40,20 @@ def rename(settings: Settings, *, names: tuple[str, ...], who: str | None, in_js
         show.say(f"{old} is called {show.one_line(answer['name'])} now")
 
 
+@verb("hubbub forget you demo-bob", "hubbub forget shop-2 --force")
+@click.argument("names", nargs=-1, required=True)
+@click.option("--force", is_flag=True, help="Also where unread messages wait: they are given up.")
+def forget(settings: Settings, *, names: tuple[str, ...], force: bool) -> None:
+    """Remove NAMES that nobody uses: who registers one later begins anew. What they said stays in the history.
+
+    A name that a live session has stays, and one for which unread messages wait, unless --force gives them up.
+    """
+    hub = reach(settings)
+    for name in names:
+        answer = hub.delete(f"/instances/{quote(name, safe='')}", force=1 if force else None)
+        show.say(f"{show.one_line(answer['forgot'])} is forgotten")
+
+
 @verb("hubbub topics", "hubbub topics --as alice")
 @click.option("--as", "who", metavar="NAME", help="What this instance subscribes to, instead of all topics.")
 @as_json()

@@ -90,14 +90,23 @@ class MemoryLog:
                 for each in self.holdings:
                     if each.key == key and each.until is None and each.forwards_until is not None:
                         each.until = offset
+            case fold.Gone(origin, offset):
+                for each in self.holdings:
+                    if each.origin == origin and each.until is None:
+                        each.until = offset
+                self.subscriptions = {key: since for key, since in self.subscriptions.items() if key[0] != origin}
+                self.instances.pop(origin, None)
             case fold.Seen(origin, at) | fold.Announced(origin, at):
-                self.instances[origin].last_seen = at
+                if origin in self.instances:
+                    self.instances[origin].last_seen = at
             case fold.Subscribed(origin, pattern, since):
                 self.subscriptions.setdefault((origin, pattern), since)
             case fold.Unsubscribed(origin, pattern):
                 self.subscriptions.pop((origin, pattern), None)
             case fold.Moved(origin, received, read, at):
-                row = self.instances[origin]
+                row = self.instances.get(origin)
+                if row is None:
+                    return
                 row.read = max(row.read, read)
                 row.received = max(row.received, received, read)
                 row.last_seen = max(row.last_seen, at)
@@ -149,6 +158,14 @@ class MemoryLog:
                 for each in self.messages
                 if each.topic.startswith(INBOX) and not self._is_over(each) and not self._was_read(each)
             ],
+            held=[each for each in self.messages if each.topic == fold.HELD and not self._is_decided(each)],
+        )
+
+    def _is_decided(self, held: Message) -> bool:
+        return any(
+            (each.topic in (fold.RELEASED, fold.DROPPED) and each.data["held"] == held.offset)
+            or (each.id == held.data["id"] and each.origin == held.data["origin"])
+            for each in self.messages
         )
 
     def _is_over(self, message: Message) -> bool:
@@ -161,7 +178,7 @@ class MemoryLog:
             INBOX + each.key == message.topic
             and each.since < message.offset
             and (each.until is None or message.offset <= each.until)
-            and self.instances[each.origin].read >= message.offset
+            and (each.origin not in self.instances or self.instances[each.origin].read >= message.offset)
             for each in self.holdings
         )
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
-from tests.hub.live import BOUND, Live
+from tests.hub.live import BOUND, Live, live
 
 
 async def send(hub: Live, to: str, body: str, sender: str = "bob", **more: Any) -> dict[str, Any]:
@@ -253,3 +254,116 @@ async def test_a_page_of_another_site_is_refused(hub: Live) -> None:
     assert (answer.status_code, answer.json()["code"]) == (403, "origin_refused")
     answer = await hub.request("GET", "/api/v1/status", headers={"Host": "evil.example"})
     assert (answer.status_code, answer.json()["code"]) == (421, "host_refused")
+
+
+# What is held, and names that nobody uses
+
+
+async def go_round(hub: Live, body: str = "thanks") -> dict[str, Any]:
+    """Let alice and bob answer each other until the hub holds one; what its sender was told."""
+    pair = ["alice", "bob"]
+    while True:
+        told = await send(hub, pair[1], body, sender=pair[0], thread="t")
+        if told["to"][0]["state"] == "held":
+            return told
+        await hub.request("POST", "/api/v1/read", {"as": pair[1], "offset": told["offset"]})
+        pair.reverse()
+
+
+async def held(hub: Live) -> list[dict[str, Any]]:
+    return list((await hub.request("GET", "/api/v1/held")).json()["held"])
+
+
+async def test_a_held_message_is_listed_and_its_sender_can_look_it_up_over_a_restart(tmp_path: Path) -> None:
+    async with live(tmp_path, loop_bound=3) as hub:
+        told = await go_round(hub)
+        assert f"hubbub release {told['offset']}" in told["hint"]
+        listed = await held(hub)
+    async with live(tmp_path, loop_bound=3) as hub:
+        assert await held(hub) == listed
+        (each,) = listed
+        assert (each["offset"], each["id"], each["body"]) == (told["offset"], told["id"], "thanks")
+        assert (each["names"], each["messages"], each["thread"]) == (["alice", "bob"], 4, "t")
+        where = (await hub.request("GET", f"/api/v1/messages/{told['id']}", params={"as": each["from"]})).json()
+        assert (where["message"]["body"], where["ladder"][0]["state"]) == ("thanks", "held")
+        other = await hub.request("GET", f"/api/v1/messages/{told['id']}", params={"as": each["to"]})
+        assert other.status_code == 404, "whom it was for knows nothing of it"
+        assert each["body"] not in await unread(hub, each["to"])
+        snapshot = (await hub.request("GET", "/api/v1/snapshot")).json()
+        assert snapshot["held"] == listed
+
+
+async def test_a_held_message_that_is_released_is_sent_once_and_one_that_is_dropped_never(tmp_path: Path) -> None:
+    async with live(tmp_path, loop_bound=3) as hub:
+        first = await go_round(hub)
+        (kept,) = await held(hub)
+        second = await send(hub, kept["to"], "thanks", sender=kept["from"], id="again")
+        assert (second["to"][0]["state"], second["offset"] > first["offset"]) == ("held", True)
+        retried = await send(hub, kept["to"], "thanks", sender=kept["from"], id="again")
+        assert retried["offset"] == second["offset"]
+        answer = await hub.request("DELETE", f"/api/v1/held/{second['offset']}")
+        assert (answer.status_code, answer.json()) == (200, {"dropped": second["offset"]})
+        where = (await hub.request("GET", "/api/v1/messages/again", params={"as": kept["from"]})).json()
+        assert where["ladder"][0]["state"] == "dropped"
+        answer = await hub.request("POST", f"/api/v1/held/{first['offset']}/release", {})
+        assert (answer.status_code, answer.json()["id"]) == (200, first["id"])
+        assert await unread(hub, kept["to"]) == ["thanks"]
+        for method, path in (("POST", "/release"), ("DELETE", "")):
+            again = await hub.request(method, f"/api/v1/held/{first['offset']}{path}", {})
+            assert (again.status_code, again.json()["code"]) == (404, "unknown_message")
+        assert await held(hub) == []
+    async with live(tmp_path, loop_bound=3) as hub:
+        assert await held(hub) == []
+        retried = await send(hub, kept["to"], "thanks", sender=kept["from"], id=first["id"])
+        assert retried["offset"] == answer.json()["offset"]
+
+
+@pytest.mark.parametrize(
+    ("scopes", "may"), [(["publish", "subscribe", "observe"], False), (["observe", "admin"], True)], ids=str
+)
+async def test_what_is_held_is_let_go_by_an_admin_only(hub: Live, scopes: list[str], may: bool) -> None:
+    told = await go_round(hub)
+    token = (await hub.request("POST", "/api/v1/tokens", {"scopes": scopes})).json()["token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    answer = await hub.request("POST", f"/api/v1/held/{told['offset']}/release", {}, headers=headers)
+    assert answer.status_code == (200 if may else 403), answer.text
+    answer = await hub.request("DELETE", "/api/v1/instances/alice?force=1", headers=headers)
+    assert answer.status_code == (200 if may else 403), answer.text
+
+
+async def test_the_owners_browser_lets_go_of_what_is_held_and_a_page_of_another_site_does_not(hub: Live) -> None:
+    told = await go_round(hub)
+    link = (await hub.request("POST", "/api/v1/links", {})).json()["url"]
+    path = f"/api/v1/held/{told['offset']}/release"
+    async with httpx2.AsyncClient(base_url=hub.http, timeout=BOUND, trust_env=False) as browser:
+        page = await browser.get(link)
+        if not browser.cookies:
+            form = {"code": link.partition("code=")[2]}
+            page = await browser.post("/open", data=form, headers={"Origin": hub.http})
+        assert browser.cookies, page.text
+        assert (await browser.post(path, json={})).status_code == 403
+        assert (await browser.post(path, json={}, headers={"Origin": "https://evil.example"})).status_code == 403
+        assert (await browser.post(path, json={}, headers={"Origin": hub.http})).status_code == 200
+
+
+async def test_a_name_that_nobody_uses_is_forgotten_and_one_that_is_used_stays(hub: Live) -> None:
+    await hub.request("POST", "/api/v1/instances", {"name": "alice"})
+    await send(hub, "alice", "unread")
+    answer = await hub.request("DELETE", "/api/v1/instances/alice")
+    assert (answer.status_code, answer.json()["code"]) == (409, "name_taken")
+    assert "1 unread message waits for alice. With --force" in str(answer.json())
+    async with hub.session(None, observe=True) as watcher:
+        async with hub.session("alice", share=True):
+            answer = await hub.request("DELETE", "/api/v1/instances/alice?force=1")
+        while (await watcher.frame("message"))["topic"] != "$session.left":
+            pass
+        assert (answer.status_code, answer.json()["message"]) == (409, "alice is online: a live session has the name.")
+    await hub.request("POST", "/api/v1/instances/bob/rename", {"name": "rob"})
+    answer = await hub.request("DELETE", "/api/v1/instances/bob")
+    assert (answer.status_code, answer.json()["message"]) == (404, "bob only forwards to rob.")
+    answer = await hub.request("DELETE", "/api/v1/instances/Alice?force=1")
+    assert answer.json() == {"forgot": "alice"}
+    names = [each["name"] for each in (await hub.request("GET", "/api/v1/instances")).json()["instances"]]
+    assert names == ["rob"]
+    assert await unread(hub, "alice") == [], "who comes under the name begins anew"
+    assert (await hub.request("GET", "/api/v1/messages?search=unread")).json()["messages"][0]["body"] == "unread"

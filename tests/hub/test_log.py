@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from hub.errors import StorageFailed
 from hub.history import History
 from hub.log import Log, Party, Retention, Search, Span
-from hub.message import Message
+from hub.message import Draft, Message
 from tests.hub.memory_log import MemoryLog, draft, fact
 
 NOW = 1_700_000_000.0
@@ -542,3 +543,36 @@ async def test_trimmed_messages_are_not_found(log: Log) -> None:
     await trim(log, size=100)
     assert offsets(await log.search(Search(text="word"))) == [2]
     assert await log.search(Search(text="old")) == []
+
+
+async def test_a_forgotten_instance_is_gone_and_whoever_takes_its_name_begins_anew(
+    log: Log, reopen: Callable[[], Awaitable[Log]]
+) -> None:
+    await log.append([fact(1, "$instance.registered", name="Alice")])
+    await log.append([fact(2, "$subscription.added", origin=1, name="Alice", topic="build")])
+    await log.append([draft(3, topic="inbox.alice")])
+    await log.append([fact(4, "$instance.forgot", origin=1, name="Alice")])
+    late = [fact(5, "$session.left", origin=1, name="Alice", reason="late", sessions=0)]
+    moved = [{"origin": 1, "name": "Alice", "pushed": 3, "received": 3, "read": 3}]
+    await log.append([*late, fact(6, "$cursors", moved=moved), fact(7, "$instance.registered", name="alice")])
+    for state in (await log.load(), await (await reopen()).load()):
+        assert [each.origin for each in state.instances] == [7]
+        assert state.subscriptions == []
+        assert [(each.origin, each.since, each.until) for each in state.holdings] == [(1, 0, 4), (7, 4, None)]
+        assert state.waiting == [], "what waited for it waits for nobody"
+
+
+async def test_what_is_held_is_known_until_it_is_decided_or_sent(
+    log: Log, reopen: Callable[[], Awaitable[Log]]
+) -> None:
+    def held(number: int) -> Draft:
+        return fact(number, "$loop.held", origin=1, id=f"m{number}", name="bob")
+
+    await log.append([structs.replace(held(number), reply_to=f"m{number}") for number in range(1, 5)])
+    decided = [("$loop.released", 1), ("$loop.dropped", 2)]
+    await log.append(
+        [structs.replace(fact(10 + number, topic, held=number), reply_to=f"m{number}") for topic, number in decided]
+    )
+    await log.append([draft(20, id="m3", origin=1), draft(21, id="m4", origin=2)])
+    for state in (await log.load(), await (await reopen()).load()):
+        assert [each.offset for each in state.held] == [4], "another sender's message of that id is another message"

@@ -321,6 +321,61 @@ def test_ask_says_early_that_nothing_wakes_the_one_who_is_asked(hub: Any, talk: 
     assert said.err.startswith("alice is online, but nothing wakes it: it sees the message when it next calls a tool.")
 
 
+def test_a_question_that_is_held_is_not_waited_for(hub: Any, talk: Any) -> None:
+    hub.on(
+        "POST", "/messages", accepted(to=[{"name": "alice", "state": "held"}], hint="Held, not sent: hubbub release 7")
+    )
+    said = talk("ask", "--as", "bob", "alice", "?")
+    assert (said.code, said.out, said.err) == (7, "", "Held, not sent: hubbub release 7\n")
+    said = talk("send", "--as", "bob", "alice", "thanks")
+    assert (said.code, said.out, said.err) == (0, "alice: held (m7 at 7)\n", "Held, not sent: hubbub release 7\n")
+
+
+HELD = {
+    "offset": 812,
+    "at": "2026-11-22T12:00:00Z",
+    "id": "m1",
+    "from": "bob",
+    "to": "alice",
+    "thread": None,
+    "reply_to": None,
+    "body": "thanks",
+    "data": None,
+    "names": ["alice", "bob"],
+    "messages": 21,
+}
+
+
+def test_held_lists_what_waits_for_a_person(hub: Any, talk: Any) -> None:
+    hub.on("GET", "/held", {"held": [HELD]}, {"held": [HELD]}, {"held": []})
+    assert talk("held", "--json").json == {"held": [HELD]}
+    said = talk("held")
+    assert said.out.startswith("812: alice, bob, 21 messages in a row with nothing new\n")
+    assert "thanks" in said.out
+    assert "hubbub release OFFSET" in said.err
+    assert talk("held").out == "Nothing is held.\n"
+
+
+def test_release_lets_go_or_drops_by_offset_or_all(hub: Any, talk: Any) -> None:
+    hub.on("GET", "/held", {"held": [HELD]}, {"held": []})
+    hub.on("POST", "/held/812/release", {"id": "m1", "offset": 900})
+    hub.on("DELETE", "/held/812", {"dropped": 812})
+    assert talk("release", "812").out == "812 is sent: m1 at 900\n"
+    assert talk("release", "812", "--drop").out == "812 is dropped\n"
+    assert talk("release", "--all").out == "812 is sent: m1 at 900\n"
+    assert talk("release", "--all").out == "Nothing is held.\n"
+    assert talk("release").code == talk("release", "812", "--all").code == 2
+
+
+def test_forget_takes_names_and_gives_up_mail_only_by_force(hub: Any, talk: Any) -> None:
+    hub.on("DELETE", "/instances/shop-2", {"forgot": "shop-2"})
+    hub.on("DELETE", "/instances/bob", (409, {"code": "name_taken", "message": "bob is online.", "hint": None}))
+    said = talk("forget", "shop-2", "bob")
+    assert (said.code, said.out) == (5, "shop-2 is forgotten\n")
+    assert talk("forget", "shop-2", "--force").code == 0
+    assert [each.query for each in hub.asks("DELETE", "/instances/shop-2")] == [{}, {"force": "1"}]
+
+
 # watch
 
 
