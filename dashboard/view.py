@@ -25,6 +25,8 @@ PREVIEW = 280  # characters before a message is unfolded
 PREVIEW_LINES = 3
 QUEUES_SHOWN = 10
 READERS_SHOWN = 6
+HELD_SHOWN = 5
+QUIET = ("$cursors", "$instance.presence")  # facts that are too many for the flow: the tables show what they say
 INSTANCES_SHOWN = 20  # above that, those that are offline with nothing unread are folded
 
 
@@ -129,6 +131,18 @@ class InstanceRow(Struct, frozen=True, kw_only=True):
     topics: list[str]
 
 
+class HeldRow(Struct, frozen=True, kw_only=True):
+    """A message that the loop guard holds, and what a person has to know to decide."""
+
+    offset: int
+    sender: str
+    sender_hue: int
+    to: str
+    why: str
+    preview: str
+    command: str
+
+
 class ReaderCell(Struct, frozen=True, kw_only=True):
     who: NameRef
     backlog: str
@@ -171,6 +185,8 @@ class Overview(Struct, frozen=True, kw_only=True):
     stood: str  # the time of day this was so
     problems: list[str]  # why the hub is not ready
     notices: list[str]  # what else a person must be told
+    held: list[HeldRow]
+    held_more: str  # what is held beside those shown
     totals: list[Total]
     instances: list[InstanceRow]
     more_instances: list[InstanceRow]
@@ -209,6 +225,8 @@ def overview(snapshot: Snapshot, chosen: Filter, *, now: int | None = None, zone
         stood=clock(instant(snapshot["at"]), moment, zone),
         problems=[visible(each) for each in hub.get("problems", ())],
         notices=[visible(each) for each in hub.get("notices", ())],
+        held=[_held(each) for each in snapshot.get("held", ())[:HELD_SHOWN]],
+        held_more=_held_more(len(snapshot.get("held", ())) - HELD_SHOWN),
         totals=_totals(snapshot, moment),
         instances=[row for row in rows if row not in folded],
         more_instances=folded,
@@ -229,8 +247,8 @@ def overview(snapshot: Snapshot, chosen: Filter, *, now: int | None = None, zone
 
 
 def entries(messages: Iterable[Mapping[str, Any]]) -> list[Entry]:
-    """The messages that a flow can show, in the order given; movements of cursors are none."""
-    return [entry(message) for message in messages if message["topic"] != "$cursors"]
+    """The messages that a flow can show, in the order given; movements of cursors and of presence are none."""
+    return [entry(message) for message in messages if message["topic"] not in QUIET]
 
 
 def entry(message: Mapping[str, Any]) -> Entry:
@@ -318,7 +336,7 @@ def _totals(snapshot: Snapshot, now: int) -> list[Total]:
 
 def _instance(each: Mapping[str, Any], chosen: Filter, now: int) -> InstanceRow:
     oldest = now - instant(each["oldest_unread_at"]) if each["oldest_unread_at"] else None
-    state = "online" if each["online"] else "offline"
+    state = _state(each, now)
     return InstanceRow(
         who=_ref(each["name"], chosen),
         online=each["online"],
@@ -332,6 +350,34 @@ def _instance(each: Mapping[str, Any], chosen: Filter, now: int) -> InstanceRow:
         client=visible(each["client"] or ""),
         topics=[visible(topic) for topic in each["topics"]],
     )
+
+
+def _state(each: Mapping[str, Any], now: int) -> str:
+    """How an instance is: `idle for 4 min, not woken`. What it does is said only where it told."""
+    if not each["online"]:
+        return "offline"
+    state = str(each["state"])
+    text = state if state == "online" else f"{state} for {span(now - instant(each['since']))}"
+    return f"{text}, not woken" if each["wakes"] is False and state != "waiting" else text
+
+
+def _held(each: Mapping[str, Any]) -> HeldRow:
+    sender, to = visible(each["from"]), visible(each["to"])
+    names = visible(", ".join(each["names"]))
+    preview, _ = _preview(visible(each["body"])[:BODY_SHOWN], whole=True)
+    return HeldRow(
+        offset=each["offset"],
+        sender=sender,
+        sender_hue=hue(sender),
+        to=to,
+        why=f"{plural(each['messages'], 'message')} in a row with nothing new among {names}",
+        preview=preview,
+        command=f"hubbub release {each['offset']}",
+    )
+
+
+def _held_more(number: int) -> str:
+    return f"{plural(number, 'more message')} held" if number > 0 else ""
 
 
 def _queue(each: Mapping[str, Any], chosen: Filter) -> QueueRow:
@@ -418,39 +464,71 @@ def _file(attachment: Mapping[str, Any]) -> str:
 def _fact(message: Mapping[str, Any]) -> tuple[str, str]:
     """What the hub tells, as (the instance it is about, what of it); `hub/fold.py` lists the facts."""
     told: Mapping[str, Any] = message["data"] if isinstance(message["data"], dict) else {}
+    topic = message["topic"]
+    if topic.startswith("$loop."):
+        about, text = _loop(topic, told)
+    elif topic.startswith("$session."):
+        about, text = _session(topic, told)
+    else:
+        about, text = _other(topic, told)
+    return visible(about), visible(text or message["body"] or topic)  # a newer hub says in words what it means
 
-    def of(key: str) -> str:
-        value = told.get(key)
-        return value if isinstance(value, str) else ""
 
-    sessions = told.get("sessions")
-    name = visible(of("name"))
-    match message["topic"]:
+def _text(told: Mapping[str, Any], key: str) -> str:
+    value = told.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _other(topic: str, told: Mapping[str, Any]) -> tuple[str, str]:
+    name = _text(told, "name")
+    match topic:
         case "$hub.started":
-            about, text = "", f"the hub started, version {of('version')}"
+            return "", f"the hub started, version {_text(told, 'version')}"
         case "$hub.stopped":
-            about, text = "", f"the hub stopped: {of('reason')}"
+            return "", f"the hub stopped: {_text(told, 'reason')}"
         case "$instance.registered":
-            about, text = name, "registered"
+            return name, "registered"
         case "$instance.renamed":
-            about, text = name, f"is the new name of {of('old')}"
+            return name, f"is the new name of {_text(told, 'old')}"
         case "$instance.forgot":
-            about, text = name, "is a free name again"
-        case "$session.joined":
-            about, text = name, f"joined with {of('client')}" if of("client") else "joined"
-            if isinstance(sessions, int) and sessions > 1:
-                text += f", {plural(sessions, 'session')}"
-        case "$session.left":
-            about, text = name, f"left: {of('reason')}" if of("reason") else "left"
-            if isinstance(sessions, int) and sessions > 0:
-                text += f", {plural(sessions, 'session')} still here"
+            return name, "is forgotten" if "origin" in told else "is a free name again"
         case "$subscription.added":
-            about, text = name, f"hears {of('topic')}"
+            return name, f"hears {_text(told, 'topic')}"
         case "$subscription.removed":
-            about, text = name, f"no longer hears {of('topic')}"
-        case topic:
-            about, text = "", message["body"] or topic  # from a newer hub; it says in words what it means
-    return about, visible(text)
+            return name, f"no longer hears {_text(told, 'topic')}"
+        case _:
+            return "", ""
+
+
+def _session(topic: str, told: Mapping[str, Any]) -> tuple[str, str]:
+    sessions = told.get("sessions")
+    number = sessions if isinstance(sessions, int) else 0
+    if topic == "$session.joined":
+        client = _text(told, "client")
+        text = f"joined with {client}" if client else "joined"
+        return _text(told, "name"), text + (f", {plural(number, 'session')}" if number > 1 else "")
+    if topic == "$session.left":
+        reason = _text(told, "reason")
+        text = f"left: {reason}" if reason else "left"
+        return _text(told, "name"), text + (f", {plural(number, 'session')} still here" if number > 0 else "")
+    return "", ""
+
+
+def _loop(topic: str, told: Mapping[str, Any]) -> tuple[str, str]:
+    number, names, name = told.get("messages"), told.get("names"), _text(told, "name")
+    length = f"{plural(number if isinstance(number, int) else 0, 'message')} in a row with nothing new"
+    match topic:
+        case "$loop.noticed":
+            who = ", ".join(each for each in names if isinstance(each, str)) if isinstance(names, list) else ""
+            return "", f"{who}: {length}"
+        case "$loop.held":
+            return name, f"has a message to {_text(told, 'to')} held: {length}"
+        case "$loop.released":
+            return name, "has its held message sent"
+        case "$loop.dropped":
+            return name, "has its held message dropped"
+        case _:
+            return "", ""
 
 
 _BLANK = " \t\n"

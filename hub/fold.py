@@ -19,7 +19,8 @@ so the tables are always what the log says, and trimming old facts loses nothing
 | `$message.expired`     | `origin` (null: nobody had the name), `name`, `offset`; `reply_to` is the message's id |
 | `$loop.noticed`        | `names`, `messages`: agents that answer one another with nothing new        |
 | `$loop.held`           | `origin`, `name`, `id` and all else of the message; `names`, `messages`     |
-| `$loop.released`, `$loop.dropped` | `origin`, `name`, `id` of the message, `held` (the fact's offset), `by` |
+| `$loop.released`       | `origin`, `name`, `id` of the message, `held` (the fact's offset), `by`     |
+| `$loop.dropped`        | the same                                                                    |
 | `$cursors`             | `moved`: a list of `{origin, name, pushed, received, read}`, joined over one tick |
 """
 

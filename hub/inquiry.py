@@ -10,7 +10,7 @@ from msgspec import structs
 
 from hub import frames, wire
 from hub.errors import UnknownMessage
-from hub.fold import CURSORS, EXPIRED, HELD
+from hub.fold import CURSORS, EXPIRED, HELD, PRESENCE
 from hub.log import Party, Search, Span
 from hub.message import Message
 from hub.milestones import Milestones
@@ -340,8 +340,8 @@ def _totals(node: Node, unread: int) -> dict[str, Any]:
 
 
 async def snapshot(node: Node, messages: int = RECENT) -> dict[str, Any]:
-    """What the dashboard's first page shows, with so many of the newest messages; `$cursors` are left out of them."""
-    newest = [each for each in node.hub.window.newest(10 * RECENT) if each.topic != "$cursors"]
+    """What the dashboard's first page shows, with so many of the newest messages but the facts that are too many."""
+    newest = [each for each in node.hub.window.newest(10 * RECENT) if each.topic not in (CURSORS, PRESENCE)]
     recent = newest[-messages:] if messages else []
     everybody = await instances(node)
     return {

@@ -9,6 +9,7 @@ import { Filter, entries, flow, nothing, older, overview } from "./view.js";
 import { instant } from "./words.js";
 
 const SNAPSHOT = "/api/v1/snapshot";
+const HELD = "/api/v1/held";
 const OLDER = 100; // messages a page
 const NEAR_THE_END = 8; // px
 const TROUBLED = 2_000; // ms between two looks at a hub that is not ready: what it gets over it says to nobody
@@ -85,6 +86,8 @@ const on = {
     messages.release();
     draw();
   },
+  release: (offset) => decide("POST", `${HELD}/${offset}/release`),
+  drop: (offset) => decide("DELETE", `${HELD}/${offset}`),
   async older() {
     const query = new URLSearchParams({ limit: OLDER });
     if (messages.held.length > 0) query.set("before", messages.held[0].offset);
@@ -122,6 +125,18 @@ async function ask(path) {
   } catch {
     return null;
   }
+}
+
+// What a person decides about a held message; whatever becomes of it, the tables show it.
+async function decide(method, path) {
+  try {
+    const answer = await fetch(path, { method, headers: { Accept: "application/json" }, cache: "no-store" });
+    if (answer.status === 401) session.stop("signed out");
+    else if (!answer.ok) console.info(`hubbub: ${(await answer.json()).message}`);
+  } catch {
+    // no hub answers: the page says so by itself
+  }
+  tables.soon();
 }
 
 function take(found) {

@@ -12,6 +12,7 @@ export function Page({ view, rows, nothing, older, live, now, fresh, on }) {
   return [
     html`<${Masthead} view=${view} live=${live} now=${now} on=${on} />`,
     html`<${Troubles} view=${view} />`,
+    html`<${HeldBack} view=${view} on=${on} />`,
     html`<${Banner} view=${view} live=${live} now=${now} />`,
     html`<main class=${view.empty ? "overview empty" : "overview"}><h2 class="unseen">Totals</h2><dl class="totals">${view.totals.map(
       (each) => html`<${Total} key=${each.label} each=${each} />`,
@@ -60,6 +61,16 @@ const Troubles = ({ view }) =>
   html`<section class="troubles" role="alert" aria-label="What is wrong">${view.problems.map(
     (each) => html`<p class="problem" key=${each}><strong>Not ready</strong> <bdi>${each}</bdi></p>`,
   )}${view.notices.map((each) => html`<p class="notice" key=${each}><strong>Note</strong> <bdi>${each}</bdi></p>`)}</section>`;
+
+// What goes round in circles, and waits for a person.
+const HeldBack = ({ view, on }) =>
+  view.held.length > 0 &&
+  html`<section class="held" aria-labelledby="held"><h2 id="held">Held until you decide</h2><ul>${view.held.map(
+    (row) => html`<${Held} key=${row.offset} row=${row} on=${on} />`,
+  )}</ul>${view.held_more && html`<p class="rest">${view.held_more}</p>`}</section>`;
+
+const Held = ({ row, on }) =>
+  html`<li><p class="what"><bdi class=${`name h${row.sender_hue}`}>${row.sender}</bdi> <span class="arrow" role="img" aria-label="to">→</span> <bdi>${row.to}</bdi> <bdi class="why">${row.why}</bdi></p><bdi class="preview">${row.preview}</bdi><p class="decide"><button class="release" type="button" onClick=${() => on.release(row.offset)}>Send it</button> <button class="drop" type="button" onClick=${() => on.drop(row.offset)}>Drop it</button> <code>${row.command}</code></p></li>`;
 
 const Total = ({ each }) =>
   html`<div class=${each.late ? "total late" : "total"}><dt>${each.label}</dt><dd><span class="value">${each.value}</span> <span class="note">${each.note}</span></dd></div>`;

@@ -2,7 +2,7 @@
 // To an entry of view.js this adds `fresh` (it came while the page was open) and `folded` (nobody has looked inside, so
 // there is nothing inside yet: at two hundred a second that is most of the work).
 
-import { entry } from "./view.js";
+import { entry, shows } from "./view.js";
 
 const HELD = 500; // messages in the flow; a page left open all day stays as large as in its first hour
 const MOST = 2_000; // with older ones that the reader asked for
@@ -21,7 +21,7 @@ export class Messages {
 
   // One that just arrived; `aside` while the reader must not be disturbed. Says whether it is one to show.
   add(message, aside) {
-    if (message.topic === "$cursors" || message.offset <= this.newest) return false;
+    if (!shows(message) || message.offset <= this.newest) return false;
     this.#append({ ...entry(message), fresh: true, folded: true }, aside);
     return true;
   }

@@ -9,6 +9,8 @@ const PREVIEW = 280;
 const PREVIEW_LINES = 3;
 const QUEUES_SHOWN = 10;
 const READERS_SHOWN = 6;
+const HELD_SHOWN = 5;
+const QUIET = ["$cursors", "$instance.presence"];
 const INSTANCES_SHOWN = 20;
 
 export class Filter {
@@ -79,6 +81,8 @@ export function overview(snapshot, chosen, now) {
     stood: clock(instant(snapshot.at), now),
     problems: (hub.problems ?? []).map(visible),
     notices: (hub.notices ?? []).map(visible),
+    held: (snapshot.held ?? []).slice(0, HELD_SHOWN).map(heldRow),
+    held_more: heldMore((snapshot.held ?? []).length - HELD_SHOWN),
     totals: totals(snapshot, now),
     instances: rows.filter((row) => !folds(row)),
     more_instances: folded,
@@ -98,7 +102,10 @@ export function overview(snapshot, chosen, now) {
   };
 }
 
-export const entries = (messages) => messages.filter((message) => message.topic !== "$cursors").map(entry);
+// Whether a message is one for the flow: some facts are too many for it, and the tables show what they say.
+export const shows = (message) => !QUIET.includes(message.topic);
+
+export const entries = (messages) => messages.filter(shows).map(entry);
 
 export function entry(message) {
   const body = visible(message.body);
@@ -176,7 +183,7 @@ function totals(snapshot, now) {
 
 function instanceRow(each, chosen, now) {
   const oldest = each.oldest_unread_at ? now - instant(each.oldest_unread_at) : null;
-  const state = each.online ? "online" : "offline";
+  const state = stateOf(each, now);
   return {
     who: ref(each.name, chosen),
     online: each.online,
@@ -191,6 +198,27 @@ function instanceRow(each, chosen, now) {
     topics: each.topics.map(visible),
   };
 }
+
+function stateOf(each, now) {
+  if (!each.online) return "offline";
+  const text = each.state === "online" ? "online" : `${each.state} for ${span(now - instant(each.since))}`;
+  return each.wakes === false && each.state !== "waiting" ? `${text}, not woken` : text;
+}
+
+function heldRow(each) {
+  const sender = visible(each.from);
+  return {
+    offset: each.offset,
+    sender,
+    sender_hue: hue(sender),
+    to: visible(each.to),
+    why: `${plural(each.messages, "message")} in a row with nothing new among ${visible(each.names.join(", "))}`,
+    preview: previewOf(first(visible(each.body), BODY_SHOWN), true).preview,
+    command: `hubbub release ${each.offset}`,
+  };
+}
+
+const heldMore = (number) => (number > 0 ? `${plural(number, "more message")} held` : "");
 
 function queueRow(each, chosen) {
   const topic = visible(each.topic);
@@ -291,6 +319,9 @@ function fileOf(attachment) {
   return Number.isInteger(attachment.size) ? `${name}, ${size(attachment.size)}` : name;
 }
 
+const namesOf = (told) => (Array.isArray(told.names) ? told.names.filter((each) => typeof each === "string").join(", ") : "");
+const numberOf = (told) => plural(Number.isInteger(told.messages) ? told.messages : 0, "message");
+
 function factOf(message) {
   const told = message.data ?? {};
   const of = (key) => (typeof told[key] === "string" ? told[key] : "");
@@ -307,7 +338,15 @@ function factOf(message) {
     case "$instance.renamed":
       return say(`is the new name of ${of("old")}`);
     case "$instance.forgot":
-      return say("is a free name again");
+      return say("origin" in told ? "is forgotten" : "is a free name again");
+    case "$loop.noticed":
+      return say(`${namesOf(told)}: ${numberOf(told)} in a row with nothing new`, "");
+    case "$loop.held":
+      return say(`has a message to ${of("to")} held: ${numberOf(told)} in a row with nothing new`);
+    case "$loop.released":
+      return say("has its held message sent");
+    case "$loop.dropped":
+      return say("has its held message dropped");
     case "$session.joined": {
       const text = of("client") ? `joined with ${of("client")}` : "joined";
       return say(sessions > 1 ? `${text}, ${plural(sessions, "session")}` : text);

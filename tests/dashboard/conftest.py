@@ -54,6 +54,26 @@ def an_instance(name: str, now: datetime, **more: Any) -> dict[str, Any]:
         "registered_at": before(now, hours=3),
         "client": "claude-code/2.1.224",
         "topics": [],
+        "state": "online" if more.get("online", True) else "offline",
+        "since": before(now, minutes=7),
+        "hops": None,
+        "wakes": None,
+    } | more
+
+
+def a_held(offset: int, sender: str, to: str, body: str, now: datetime, **more: Any) -> dict[str, Any]:
+    return {
+        "offset": offset,
+        "at": before(now, minutes=2),
+        "id": f"id-{offset}",
+        "from": sender,
+        "to": to,
+        "thread": None,
+        "reply_to": None,
+        "body": body,
+        "data": None,
+        "names": sorted([sender, to]),
+        "messages": 21,
     } | more
 
 
@@ -83,6 +103,7 @@ def a_snapshot(now: datetime = NOON, **parts: Any) -> dict[str, Any]:
         "hub": hub,
         "instances": instances,
         "topics": parts.get("topics", []),
+        "held": parts.get("held", []),
         "recent": parts.get("recent", []),
     }
 
@@ -126,9 +147,10 @@ def a_busy_hour(now: datetime = NOON) -> dict[str, Any]:
         a_message(4713, "api", "Reviewer_2", "Right, hashed in 7be20d1.", before(now, seconds=9), reply_to="id-4712"),
     ]  # fmt: skip
     instances = [
-        an_instance("planner", now, topics=["build.>", "review"]),
-        an_instance("api", now, client="codex/0.169", topics=["build.linux"]),
-        an_instance("web", now, client="gemini-cli/0.9.2", unread=1, oldest_unread_at=before(now, seconds=70),
+        an_instance("planner", now, topics=["build.>", "review"], state="waiting"),
+        an_instance("api", now, client="codex/0.169", topics=["build.linux"], state="working", wakes=True),
+        an_instance("web", now, client="gemini-cli/0.9.2", state="idle", wakes=False, unread=1,
+                    oldest_unread_at=before(now, seconds=70),
                     topics=["build.linux", "build.macos"]),
         an_instance("ci", now, client="hubbub-python/0.1.0"),
         an_instance("Reviewer_2", now, client="codex/0.169", sessions=2, unread=1,
@@ -148,7 +170,9 @@ def a_busy_hour(now: datetime = NOON) -> dict[str, Any]:
         a_queue("inbox.ci", 3, 190, 4702, ci=0),
         a_queue("review", 4, 410, 4709, planner=0, Reviewer_2=0),
     ]
-    return a_snapshot(now, instances=instances, topics=topics, recent=recent, hub={"head": 4713, "floor": 1})
+    held = [a_held(4711, "web", "ci", "Thanks! Standing by.", now)]
+    return a_snapshot(now, instances=instances, topics=topics, recent=recent, held=held,
+                      hub={"head": 4713, "floor": 1})  # fmt: skip
 
 
 HOSTILE = (
@@ -188,7 +212,8 @@ def a_hostile_hour(now: datetime = NOON) -> dict[str, Any]:
         for place, text in enumerate(HOSTILE)
     ]
     topics = [a_queue(text or "x", 10**7, 10**11, 10**8, **{text or "x": 10**7}) for text in HOSTILE]
-    return a_snapshot(now, instances=instances, topics=topics, recent=recent + facts,
+    held = [a_held(90 + place, text, text, text, now, names=[text] * 2) for place, text in enumerate(HOSTILE)]
+    return a_snapshot(now, instances=instances, topics=topics, recent=recent + facts, held=held,
                       hub={"url": HOSTILE[1], "problems": HOSTILE[:8], "notices": HOSTILE[8:]})  # fmt: skip
 
 
@@ -202,6 +227,7 @@ class ScriptedHub:
         self.deaf = False  # whether it has stopped answering, with the socket still open
         self.heard: list[dict[str, Any]] = []
         self.fetched = 0
+        self.decided: list[tuple[str, int]] = []  # what a person decided about what is held
         self._observers: set[WebSocket] = set()
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
@@ -214,6 +240,8 @@ class ScriptedHub:
                 *routes(self._give, may_see=lambda _request: self.open),
                 Route("/api/v1/snapshot", self._snapshot),
                 Route("/api/v1/messages", self._messages),
+                Route("/api/v1/held/{offset:int}/release", self._decide, methods=["POST"]),
+                Route("/api/v1/held/{offset:int}", self._decide, methods=["DELETE"]),
                 WebSocketRoute("/ws", self._observe),
             ]
         )
@@ -284,6 +312,12 @@ class ScriptedHub:
         recent = [] if request.query_params.get("recent") == "0" else self.snapshot["recent"]
         return JSONResponse(self.snapshot | {"at": rfc3339(datetime.now(UTC)), "recent": recent})
 
+    async def _decide(self, request: Request) -> Response:
+        offset = request.path_params["offset"]
+        self.decided.append((request.method, offset))
+        self.snapshot["held"] = [each for each in self.snapshot["held"] if each["offset"] != offset]
+        return JSONResponse({})
+
     async def _messages(self, request: Request) -> Response:
         before_, limit = int(request.query_params["before"]), int(request.query_params["limit"])
         found = [each for each in self.history if each["offset"] < before_ and not each["topic"].startswith("$")]
@@ -333,7 +367,7 @@ def any_snapshot(request: pytest.FixtureRequest) -> dict[str, Any]:
 @pytest.fixture
 def make() -> Any:
     """The makers above, for tests: `make.a_message(…)`."""
-    makers = (a_message, a_fact, an_instance, a_queue, a_snapshot, nobody_yet, a_busy_hour, a_hostile_hour)
+    makers = (a_message, a_fact, a_held, an_instance, a_queue, a_snapshot, nobody_yet, a_busy_hour, a_hostile_hour)
     return SimpleNamespace(before=before, rfc3339=rfc3339, HOSTILE=HOSTILE, **{each.__name__: each for each in makers})
 
 

@@ -342,6 +342,31 @@ def test_a_message_unfolds_in_its_place_by_mouse_and_keyboard(
     expect(page.locator("#m70 .whole")).to_be_hidden()
 
 
+def test_what_is_held_is_sent_or_dropped_by_a_button_and_is_gone_then(
+    serve: Callable[..., Any], window: Window, make: Any
+) -> None:
+    held = [make.a_held(offset, "bob", "alice", f"thanks {offset}", now()) for offset in (7, 8)]
+    hub = serve(make.a_snapshot(now(), instances=[make.an_instance("alice", now())], held=held))
+    page = window(hub.url)
+    is_live(page)
+    part = page.get_by_role("region", name="Held until you decide")
+    expect(part.get_by_role("listitem")).to_have_count(2)
+    expect(part.locator("code").first).to_be_hidden()
+    part.get_by_role("button", name="Send it").first.click()
+    expect(part.get_by_role("listitem")).to_have_count(1)
+    part.get_by_role("button", name="Drop it").click()
+    expect(part).to_have_count(0)
+    assert hub.decided == [("POST", 7), ("DELETE", 8)]
+
+
+def test_without_scripts_what_is_held_names_the_command(serve: Callable[..., Any], window: Window, make: Any) -> None:
+    held = [make.a_held(7, "bob", "alice", "thanks", now())]
+    hub = serve(make.a_snapshot(now(), instances=[make.an_instance("alice", now())], held=held))
+    part = window(hub.url, java_script_enabled=False).get_by_role("region", name="Held until you decide")
+    expect(part.get_by_text("hubbub release 7")).to_be_visible()
+    expect(part.get_by_role("button")).to_have_count(0)
+
+
 def test_older_messages_come_on_demand(serve: Callable[..., Any], window: Window, make: Any) -> None:
     at = make.rfc3339(now())
     said = [make.a_message(offset, "bob", "alice", f"line {offset}", at) for offset in range(1, 301)]

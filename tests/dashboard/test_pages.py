@@ -70,7 +70,9 @@ def test_what_is_wrong_with_the_hub_stands_first_before_any_script(make: Any) ->
     snapshot["hub"] |= {"problems": ["the log cannot be written: the disk is full"], "notices": ["2 were recovered"]}
     page = Reading(browse(snapshot).get("/").text)
     assert ("section", {"class": "troubles", "role": "alert", "aria-label": "What is wrong"}) in page.elements
-    assert "Not ready the log cannot be written: the disk is fullNote 2 were recoveredTotals" in page.text
+    assert (
+        "Not ready the log cannot be written: the disk is fullNote 2 were recoveredHeld until you decide" in page.text
+    )
     assert "Hubbub: not ready" in page.text
 
 

@@ -67,6 +67,10 @@ def test_an_amount_beyond_counting_is_many(make: Any, noon: datetime) -> None:
         ({"unread": 1, "oldest_unread_at": "2026-03-14T11:55:01Z"}, "online", "1", "4 min", False, "now"),
         ({"unread": 1_200, "oldest_unread_at": "2026-03-14T11:55:00Z"}, "online", "1,200", "5 min", True, "now"),
         ({"last_seen": "2026-03-14T11:59:00Z"}, "online", "0", "", False, "1 min ago"),
+        ({"state": "idle", "wakes": True}, "idle for 7 min", "0", "", False, "now"),
+        ({"state": "working", "wakes": False}, "working for 7 min, not woken", "0", "", False, "now"),
+        ({"state": "waiting", "wakes": False}, "waiting for 7 min", "0", "", False, "now"),
+        ({"state": "online", "wakes": False, "sessions": 2}, "online, not woken, 2 sessions", "0", "", False, "now"),
     ],
 )
 def test_an_instance_in_words(
@@ -193,6 +197,16 @@ def test_a_reply_points_at_what_it_answers_if_that_is_on_the_page(make: Any, noo
     assert [row.answers for row in flow(held, EVERYTHING, now=instant(at), zone=UTC)] == [None, 7]
 
 
+def test_what_is_held_says_why_and_how_to_let_it_go_and_many_are_cut(make: Any, noon: datetime) -> None:
+    held = [make.a_held(offset, "bob", "alice", "thanks\n" * 9, noon) for offset in range(10, 17)]
+    view = show(make.a_snapshot(noon, held=held))
+    assert [each.offset for each in view.held] == [10, 11, 12, 13, 14]
+    assert view.held_more == "2 more messages held"
+    assert view.held[0].why == "21 messages in a row with nothing new among alice, bob"
+    assert (view.held[0].preview, view.held[0].command) == ("thanks\nthanks\nthanks…", "hubbub release 10")
+    assert show(make.a_snapshot(noon)).held == []
+
+
 def test_movements_of_cursors_are_no_part_of_the_flow(make: Any) -> None:
     assert entries([make.a_fact(3, "$cursors", "2026-03-14T12:00:00Z", moved=[])]) == []
 
@@ -253,6 +267,22 @@ def test_a_file_in_words(make: Any, attachment: dict[str, Any], said: str) -> No
         ("$session.left", {"name": "alice", "sessions": 1}, "alice", "left, 1 session still here"),
         ("$subscription.added", {"name": "alice", "topic": "build.>"}, "alice", "hears build.>"),
         ("$subscription.removed", {"name": "alice", "topic": "build.>"}, "alice", "no longer hears build.>"),
+        ("$instance.forgot", {"origin": 3, "name": "al"}, "al", "is forgotten"),
+        (
+            "$loop.noticed",
+            {"names": ["alice", "bob"], "messages": 10},
+            "",
+            "alice, bob: 10 messages in a row with nothing new",
+        ),
+        (
+            "$loop.held",
+            {"name": "bob", "to": "alice", "messages": 21},
+            "bob",
+            "has a message to alice held: 21 messages in a row with nothing new",
+        ),
+        ("$loop.released", {"name": "bob", "held": 7}, "bob", "has its held message sent"),
+        ("$loop.dropped", {"name": "bob", "held": 7}, "bob", "has its held message dropped"),
+        ("$loop.noticed", {"names": 7, "messages": "x"}, "", ": 0 messages in a row with nothing new"),
         ("$something.newer", {"name": "alice"}, "", "$something.newer"),
         ("$session.joined", {"name": 7, "client": ["x"], "sessions": "two"}, "", "joined"),
     ],

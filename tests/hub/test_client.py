@@ -743,7 +743,7 @@ async def test_a_question_finds_its_answer_over_a_break_and_a_restart_of_the_hub
             asked, answer = await asking
         assert answer is not None
         assert (answer.body, answer.thread) == ("yes", "release")
-        assert (asked.id, asked.to[0].known) == (question.id, False)
+        assert (asked.id, asked.to[0].name) == (question.id, "alice")
         _, nothing = await bob.ask("alice", "and now?", timeout=0.05)
         assert nothing is None
         await bob.close()
