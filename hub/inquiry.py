@@ -248,7 +248,7 @@ async def unread_count(node: Node, instance: Instance, now: float) -> tuple[int,
 
 async def unread_of(node: Node, instance: Instance) -> int:
     """How many messages an instance has not read."""
-    count, _ = await _unread_count(node, instance, node.now())
+    count, _ = await unread_count(node, instance, node.now())
     return count
 
 

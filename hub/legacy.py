@@ -187,6 +187,8 @@ class Legacy:
             limit = self._node.hub.limits.inbox_messages
             raise _Refused(f"Message queue full for {meant} ({limit} message limit)") from None
         to = published.to[0]
+        if to.state == "held":
+            raise _Refused(published.hint or "Held by the loop guard")
         if not to.known:
             return _ok(f"Message queued for {to.name} (not yet registered)")
         if to.name.lower() != str(meant).lower():
@@ -195,6 +197,8 @@ class Legacy:
 
     async def _broadcast(self, sender: Instance, request: Json) -> Reply:
         published = await self._publish(sender, ALL, request)
+        if any(each.state == "held" for each in published.to):
+            raise _Refused(published.hint or "Held by the loop guard")
         return _ok(f"Broadcast to {published.recipients} instances")
 
     async def _publish(self, sender: Instance, to: str, request: Json) -> frames.Published:
