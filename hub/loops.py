@@ -19,7 +19,7 @@ from hub.message import Draft, Message
 from hub.registry import Instance, Registry
 from hub.topic import ALL, INBOX
 
-DEPTH = 48  # how many messages back a chain remembers what was said
+DEPTH = 32  # how many messages back a chain remembers what was said
 SPEAKERS = 256  # how many agents a circle may have
 KEPT = 4096  # messages whose answers find their chain; and topics and agents whose newest message is known
 TEXT = 2000  # characters of a body, and of its data, that are compared
@@ -67,16 +67,28 @@ def is_new(said: Said, before: tuple[Said, ...]) -> bool:
     return True
 
 
-class Trace(NamedTuple):
+class Trace:
     """One message in its chain. `stale` messages in a row, this one the last, have brought nothing new."""
 
-    offset: int
-    origin: int
-    said: Said
-    stale: int
-    speakers: tuple[int, ...]  # origins, this one's last
-    before: tuple[Said, ...]  # what the chain said, the newest last
-    cause: int = 0  # the offset of what it answers
+    __slots__ = ("before", "cause", "offset", "origin", "said", "speakers", "stale")
+
+    def __init__(
+        self,
+        origin: int,
+        said: Said,
+        *,
+        stale: int = 0,
+        speakers: tuple[int, ...],
+        before: tuple[Said, ...] = (),
+        cause: int = 0,
+    ) -> None:
+        self.offset = 0  # until it has a place in the log
+        self.origin = origin
+        self.said = said
+        self.stale = stale
+        self.speakers = speakers  # origins, this one's last
+        self.before = before  # what the chain said, the newest last
+        self.cause = cause  # the offset of what it answers; 0 for nothing
 
 
 class Loop(NamedTuple):
@@ -93,6 +105,7 @@ class Loops:
         self.bound = bound
         self.held: dict[int, Message] = {}  # the facts `$loop.held` that nobody has decided on, by offset
         self.noticed: list[Loop] = []  # not told yet
+        self._judged: dict[tuple[str, int], Trace] = {}  # drafts on their way to the log
         self._held_ids: dict[tuple[int, str], int] = {}  # (origin, id) of what is held -> the fact's offset
         self._registry = registry
         self._by_id: OrderedDict[tuple[str, int], Trace] = OrderedDict()
@@ -105,10 +118,16 @@ class Loops:
 
     def judge(self, sender: Instance, draft: Draft) -> Loop | None:
         """The loop that a draft would lengthen beyond the bound; None if it may go out."""
-        if not self.bound or (draft.id, draft.origin) in self._by_id:
+        key = (draft.id, draft.origin)
+        if not self.bound or key in self._by_id:
             return None
-        trace = self._trace(sender, draft, 0)
-        return _loop(trace) if trace.stale > self.bound else None
+        trace = self._trace(sender, draft)
+        if trace.stale > self.bound:
+            return _loop(trace)
+        if len(self._judged) >= KEPT:
+            self._judged.clear()
+        self._judged[key] = trace
+        return None
 
     def warning(self, message: Message) -> Loop | None:
         """The loop that a message on the log is part of, once it is half as long as it may become."""
@@ -129,11 +148,12 @@ class Loops:
         sender = self._registry.instances.get(message.origin)
         if sender is None:
             return
+        key = (message.id, message.origin)
+        trace = self._judged.pop(key, None) or self._trace(sender, message)
         if (message.origin, message.id) in self._held_ids:  # a person has let it go: the chain begins anew
-            trace = Trace(message.offset, message.origin, Said(message), 0, (message.origin,), ())
-        else:
-            trace = self._trace(sender, message, message.offset)
-        self._last[message.origin] = self._by_id[message.id, message.origin] = self._ids[message.id] = trace
+            trace = Trace(message.origin, trace.said, speakers=(message.origin,))
+        trace.offset = message.offset
+        self._last[message.origin] = self._by_id[key] = self._ids[message.id] = trace
         if len(self._by_id) > KEPT:
             (old, _), _ = self._by_id.popitem(last=False)
             self._ids.pop(old, None)
@@ -165,18 +185,19 @@ class Loops:
 
     # Inside
 
-    def _trace(self, sender: Instance, said: Draft | Message, offset: int) -> Trace:
+    def _trace(self, sender: Instance, said: Draft | Message) -> Trace:
+        """One that has no place in the log yet."""
         me = said.origin
         words = Said(said)
         cause = self._cause(sender, said)
         if cause is None:
-            return Trace(offset, me, words, 0, (me,), ())
+            return Trace(me, words, speakers=(me,))
         before = (*cause.before[1 - DEPTH :], cause.said)
         speakers = (*(each for each in cause.speakers[-SPEAKERS:] if each != me), me)
         stale = 0
         if self._closes(me, said.topic, cause) and not is_new(words, before):
             stale = self._length(me, cause) + 1
-        return Trace(offset, me, words, stale, speakers, before, cause.offset)
+        return Trace(me, words, stale=stale, speakers=speakers, before=before, cause=cause.offset)
 
     def _length(self, me: int, cause: Trace) -> int:
         """How long the chain is that ends with `cause`. In one that is half way to being held, saying twice that there
@@ -188,18 +209,20 @@ class Loops:
 
     def _cause(self, sender: Instance, said: Draft | Message) -> Trace | None:
         """What this answers: what it names, or the newest that its sender has been given; of the two the worse."""
-        since = self._prompted.get(sender.origin, 0)
-        found = [self._ids.get(said.reply_to)] if said.reply_to is not None else []
-        heard = [INBOX + holding.key for holding in sender.holdings if holding.until is None]
+        me = sender.origin
+        since = self._prompted.get(me, 0)
         implied: Trace | None = None
-        for topic in (*heard, ALL, said.topic):
-            newest, other = self._newest.get(topic, (None, None))
-            trace = other if newest is not None and newest.origin == sender.origin else newest
-            if trace is None or trace.offset > sender.received or (implied and trace.offset < implied.offset):
+        for topic in (*(INBOX + each.key for each in sender.holdings if each.until is None), ALL, said.topic):
+            pair = self._newest.get(topic)
+            if pair is None:
                 continue
-            implied = trace
-        causes = [each for each in (*found, implied) if each and each.offset > since and each.origin != sender.origin]
-        return max(causes, key=lambda each: (each.stale, each.offset), default=None)
+            trace = pair[1] if pair[0].origin == me else pair[0]
+            if trace is not None and since < trace.offset <= sender.received:
+                implied = trace if implied is None or trace.offset > implied.offset else implied
+        named = self._ids.get(said.reply_to) if said.reply_to is not None else None
+        if named is None or named.origin == me or named.offset <= since:
+            return implied
+        return named if implied is None or named.stale >= implied.stale else implied
 
     def _closes(self, me: int, topic: str, cause: Trace) -> bool:
         """Whether a message goes back to somebody who has spoken in this chain."""

@@ -356,7 +356,7 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         core.say(ring.sessions[0], f"#t{place}")
     loops = core.hub.loops
     assert (len(loops._by_id), len(loops._ids), len(loops._newest), len(loops._last)) == (50, 50, 50, 2)
-    assert max(len(each.before) for each in loops._by_id.values()) <= 48
+    assert max(len(each.before) for each in loops._by_id.values()) <= 32
 
 
 def test_the_words_of_chinese_and_japanese_are_their_characters_and_a_time_of_day_is_none() -> None:
