@@ -351,7 +351,8 @@ async def test_a_name_that_nobody_uses_is_forgotten_and_one_that_is_used_stays(h
     await send(hub, "alice", "unread")
     answer = await hub.request("DELETE", "/api/v1/instances/alice")
     assert (answer.status_code, answer.json()["code"]) == (409, "name_taken")
-    assert "1 unread message waits for alice. With --force" in str(answer.json())
+    assert answer.json()["message"] == "1 unread message waits for alice."
+    assert "--force" in answer.json()["hint"]
     async with hub.session(None, observe=True) as watcher:
         async with hub.session("alice", share=True):
             answer = await hub.request("DELETE", "/api/v1/instances/alice?force=1")
