@@ -75,6 +75,7 @@ async def _serve(settings: Settings, finder: Finder, pipes: Pipes, log_file: Pat
 
     from mcp_client.calls import Calls
     from mcp_client.delivery.courier import Courier
+    from mcp_client.delivery.examine import Examination
     from mcp_client.delivery.hook_server import HookServer
     from mcp_client.link import Link
     from mcp_client.service import serve
@@ -85,7 +86,7 @@ async def _serve(settings: Settings, finder: Finder, pipes: Pipes, log_file: Pat
     shelf.tidy()
     link = Link(settings.name or default_name(os.environ, Path.cwd()), finder, client=_client(os.environ))
     courier = Courier(link, shelf, _rules(settings), environ=os.environ)
-    async with HookServer(courier).open(settings.home, os.environ, folder):
+    async with HookServer(courier, Examination(courier, os.environ)).open(settings.home, os.environ, folder):
         await serve(pipes, link, Calls(link, shelf, folder, courier), courier, str(log_file))
     log.info("standard input closed")
 

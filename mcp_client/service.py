@@ -47,12 +47,13 @@ def client_text(name: str, version: str) -> str:
     return f"{name[:24]} {version[:16]}, hubbub mcp {__version__}"
 
 
-def build(link: Link, calls: Calls, log_file: str) -> Server[Any]:
+def build(link: Link, calls: Calls, courier: Courier, log_file: str) -> Server[Any]:
     """The server; `log_file` is named where something failed that should not."""
     tools = listed()
 
     def introduce(ctx: ServerRequestContext[Any]) -> None:
         if (params := ctx.session.client_params) is not None:
+            courier.client = params.client_info.name
             link.introduce(client_text(params.client_info.name, params.client_info.version))
 
     async def list_tools(
@@ -98,14 +99,11 @@ async def serve(pipes: Pipes, link: Link, calls: Calls, courier: Courier, log_fi
         else:
             link.give_back(request)
 
-    def greeted(client: str) -> None:
-        courier.client = client
-
-    server = build(link, calls, log_file)
+    server = build(link, calls, courier, log_file)
     link.start()
     courier.start()
     try:
-        async with transport(pipes, answered, greeted) as (read, write):
+        async with transport(pipes, answered) as (read, write):
 
             async def notify(method: str, params: dict[str, Any]) -> None:
                 await write.send(SessionMessage(types.JSONRPCNotification(jsonrpc="2.0", method=method, params=params)))

@@ -117,12 +117,9 @@ def _write_all(sink: int, line: bytes) -> None:
 class Reader:
     """A thread that turns lines into messages for the SDK's read stream."""
 
-    def __init__(
-        self, source: int, answered: Callable[[types.RequestId, bool], None], greeted: Callable[[str], None]
-    ) -> None:
+    def __init__(self, source: int, answered: Callable[[types.RequestId, bool], None]) -> None:
         self._source = source
         self._answered = answered
-        self._greeted = greeted
         self._loop = asyncio.get_running_loop()
         self._into, self.stream = anyio.create_memory_object_stream[SessionMessage | Exception](0)
         threading.Thread(target=self._read, name="stdin", daemon=True).start()
@@ -152,20 +149,11 @@ class Reader:
         if not isinstance(message, types.JSONRPCRequest):
             return SessionMessage(message)
         request = message.id
-        if message.method == "initialize":
-            self._loop.call_soon_threadsafe(self._greeted, _client_of(message))
 
         async def unanswered() -> None:
             self._answered(request, False)
 
         return SessionMessage(message, ServerMessageMetadata(on_request_unanswered=unanswered))
-
-
-def _client_of(request: types.JSONRPCRequest) -> str:
-    """What the client calls itself in its `initialize`; "" if nothing that is a text."""
-    about = (request.params or {}).get("clientInfo")
-    name = about.get("name") if isinstance(about, dict) else None
-    return name if isinstance(name, str) else ""
 
 
 def _lines(source: int) -> Any:
@@ -190,11 +178,11 @@ def _lines(source: int) -> Any:
 
 @asynccontextmanager
 async def transport(
-    pipes: Pipes, answered: Callable[[types.RequestId, bool], None], greeted: Callable[[str], None] = lambda _: None
+    pipes: Pipes, answered: Callable[[types.RequestId, bool], None]
 ) -> AsyncIterator[tuple[Any, Writer]]:
-    """The two streams that the SDK's server runs on. `greeted` is told the client's name when it initializes."""
+    """The two streams that the SDK's server runs on."""
     writer = Writer(pipes.sink, answered)
-    reader = Reader(pipes.source, answered, greeted)
+    reader = Reader(pipes.source, answered)
     try:
         yield reader.stream, writer
     finally:

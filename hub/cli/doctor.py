@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import click
+
 from hub import __version__
 from hub.cli import exits, show
 from hub.cli.command import as_json, verb
@@ -32,14 +34,18 @@ class Finding(NamedTuple):
     command: str | None = None
 
 
-@verb("hubbub doctor", "hubbub doctor --json")
+@verb("hubbub doctor", "hubbub doctor --agent alice", "hubbub doctor --json")
+@click.option("--agent", metavar="NAME", help="Also whether a message gets to this agent's model: tries each hop.")
 @as_json("Print {ok, findings} as JSON.")
-def doctor(settings: Settings, *, in_json: bool) -> int:
+def doctor(settings: Settings, *, agent: str | None, in_json: bool) -> int:
     """Find out what is wrong, and what to type about it. Looks only: it changes and starts nothing.
 
+    With --agent the agent sends itself a message, and each of its hops is tried with a test, which its model sees.
     Exit code 1: something is broken.
     """
     findings = list(examine(settings))
+    if agent is not None:
+        findings += _hops(settings, agent)
     broken = any(finding.state == "broken" for finding in findings)
     if in_json:
         show.put({"ok": not broken, "findings": [finding._asdict() for finding in findings]})
@@ -77,6 +83,15 @@ def examine(settings: Settings) -> Iterator[Finding]:
                 "hubbub stop && hubbub start",
             )
     yield from _http(settings, hub)
+
+
+def _hops(settings: Settings, agent: str) -> Iterator[Finding]:
+    from hub.cli.doctor_agent import examine as examine_agent
+
+    states = {"works": "ok", "not available": "note", "unknown": "warning", "broken": "broken"}
+    for verdict in examine_agent(settings, agent):
+        said = verdict.why if verdict.state == "works" else f"{verdict.state}: {verdict.why}"
+        yield Finding(f"{agent}: {verdict.hop}", states[verdict.state], said, verdict.command)
 
 
 def _on_path() -> Finding:

@@ -10,13 +10,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
+from hub.errors import Unavailable
 from hub.frames import Gap
 from mcp_client import framing
 from mcp_client.delivery import channel, claude_inbox, hooks, notice, transcript
@@ -39,7 +41,7 @@ from mcp_client.delivery.plan import (
 from mcp_client.delivery.transcript import Seen
 from mcp_client.hook import WAKE
 from mcp_client.inbox import Inbox, Item
-from mcp_client.link import Link
+from mcp_client.link import HOPS, Link
 from mcp_client.shelf import Shelf
 
 Notify: TypeAlias = Callable[[str, dict[str, Any]], Awaitable[None]]
@@ -73,6 +75,7 @@ class Handing:
     ids: frozenset[str]
     inbox: Inbox
     printed: Printed = SILENT
+    ended: Callable[[bool], None] | None = None  # told at the end whether it arrived
 
 
 @dataclass(eq=False)
@@ -113,7 +116,6 @@ class Courier:
         self.rules = rules
         self.client = ""  # as it named itself
         self.activity = Activity.UNKNOWN
-        self.activity_since: float | None = None
         self.heard: dict[str, float] = {}  # each hook event, and when it was last heard
         self.notify: Notify | None = None
         self.tallies = dict.fromkeys(Hop, Tally())
@@ -125,6 +127,9 @@ class Courier:
         self._since: dict[str, float] = {}
         self._tried: dict[str, frozenset[Hop]] = {}
         self._announced: set[str] = set()
+        self._kept_back: set[str] = set()  # what an examination looks for: no hop carries it
+        self._marks: deque[str] = deque(maxlen=REMEMBERED)  # of all that was said lately
+        self._told: tuple[list[str], bool] | None = None
         self._silent: dict[Hop, float] = {}
         self._out: _Out | None = None
         self._last_push = float("-inf")
@@ -157,6 +162,7 @@ class Courier:
                 await asyncio.sleep(1)
 
     async def _go_on(self) -> None:
+        self._tell()
         step = decide(self._view(), self._clock())
         match step:
             case Rest():
@@ -208,20 +214,25 @@ class Courier:
         return [
             item
             for item in self._inbox.peek(self._inbox.capacity)
-            if _id(item) not in self._announced and not (waking and not self._may_wake(item))
+            if _id(item) not in self._announced | self._kept_back and not (waking and not self._may_wake(item))
         ]
 
     def _may_wake(self, item: Item) -> bool:
         allowed = self.rules.senders
         return not allowed or isinstance(item, Gap) or item.from_.lower() in allowed
 
+    def is_open(self, hop: Hop) -> bool:
+        """Whether something is there to write to."""
+        match hop:
+            case Hop.INBOX:
+                return claude_inbox.missing(self._environ) is None
+            case Hop.WAKE:
+                return self._waker is not None and not self._waker.done()
+            case Hop.CHANNEL:
+                return self.notify is not None and self.client == channel.CLIENT
+
     def _way(self, hop: Hop) -> Way:
-        is_open = {
-            Hop.INBOX: claude_inbox.missing(self._environ) is None,
-            Hop.WAKE: self._waker is not None and not self._waker.done(),
-            Hop.CHANNEL: self.notify is not None and self.client == channel.CLIENT,
-        }[hop]
-        return Way(hop, is_open, self.rules.of(hop), self._silent.get(hop, 0.0))
+        return Way(hop, self.is_open(hop), self.rules.of(hop), self._silent.get(hop, 0.0))
 
     def _take(self, *, waking: bool) -> Handing | None:
         """Claim what is new, as one notice; None if nothing is."""
@@ -236,6 +247,7 @@ class Courier:
         ]
         told = notice.compose(shown, self._inbox.unread(), waiting_before=waiting_before)
         ids = frozenset(_id(item) for item in new)
+        self._marks.append(told.mark)
         handing = Handing(told, ids, self._inbox)
         if told.whole:
             self._inbox.take_these(handing, lambda item: _id(item) in ids)
@@ -243,6 +255,8 @@ class Courier:
 
     def _arrived(self, handing: Handing) -> None:
         """The model has the notice."""
+        if handing.ended is not None:
+            handing.ended(True)
         if handing.inbox is not self.link.inbox:
             return
         if handing.notice.whole:
@@ -253,6 +267,8 @@ class Courier:
 
     def _came_back(self, handing: Handing) -> None:
         """The model does not have it."""
+        if handing.ended is not None:
+            handing.ended(False)
         if handing.inbox is self.link.inbox and handing.notice.whole:
             self.link.give_back(handing)
         self.link.bell.ring()
@@ -263,7 +279,11 @@ class Courier:
         handing = self._take(waking=True)
         if handing is None:
             return
-        now = self._last_push = self._clock()
+        self._last_push = self._clock()
+        await self._send(hop, handing)
+
+    async def _send(self, hop: Hop, handing: Handing) -> None:
+        now = self._clock()
         if hop is Hop.WAKE:
             waker = self._waker
             if waker is None or waker.done():
@@ -366,6 +386,7 @@ class Courier:
         self._let_go_of_waker()
         waker: asyncio.Future[Handing | None] = asyncio.get_running_loop().create_future()
         self._waker = waker
+        self._tell()
         self.link.bell.ring()
         try:
             return await waker
@@ -376,6 +397,7 @@ class Courier:
         finally:
             if self._waker is waker:
                 self._waker = None
+                self._tell()
 
     def printed(self, handing: Handing) -> None:
         """The hook has written it out."""
@@ -405,10 +427,14 @@ class Courier:
         prompt = said.get("prompt")
         if isinstance(prompt, str):
             self._evidence(prompt)
+            if event.activity is Activity.WORKING and not self._is_ours(prompt):
+                self.link.tell(prompted=True)
+        self._tell()
 
     def _be(self, activity: Activity) -> None:
         if activity is not self.activity:
-            self.activity, self.activity_since = activity, time.time()
+            self.activity = activity
+            self.link.tell(activity=None if activity is Activity.UNKNOWN else activity.value)
 
     def _evidence(self, prompt: str) -> None:
         """The session has taken this text up: perhaps it is a notice of ours."""
@@ -423,6 +449,30 @@ class Courier:
         if handing.notice.whole:
             handing.inbox.take_these(handing, lambda item: _id(item) in handing.ids)
         self._arrived(handing)
+
+    def _is_ours(self, prompt: str) -> bool:
+        """Whether no person typed this prompt: it is a notice of ours, or the client's own word of a task's end."""
+        return prompt.startswith("<task-notification") or any(mark in prompt for mark in self._marks)
+
+    # What others are told
+
+    def hops(self) -> list[str]:
+        """How a message gets to this model, by name, the best first."""
+        ways = [self._way(hop) for hop in Hop]
+        if WAKE in self.heard and self.activity is Activity.WORKING:  # it waits again when the turn ends
+            ways = [way._replace(open=True) if way.hop is Hop.WAKE else way for way in ways]
+        now = self._clock()
+        pushing = [way.hop.value for way in ways if way.open and way.eager is not Eager.OFF and way.silent_until <= now]
+        if Hop.CHANNEL.value in pushing and not self.tallies[Hop.CHANNEL].shown:
+            pushing.remove(Hop.CHANNEL.value)  # whether the session listens to it is not known
+        return [*pushing, *(["hooks"] if self.heard and self.rules.hooks is not Eager.OFF else []), *HOPS]
+
+    def _tell(self) -> None:
+        hops = self.hops()
+        told = (hops, any(hop.value in hops for hop in Hop))
+        if told != self._told:
+            self._told = told
+            self.link.tell(hops=hops, wakes=told[1])
 
     # Tools
 
@@ -453,6 +503,47 @@ class Courier:
                 self._take_back("")
             else:
                 await asyncio.sleep(0.1)
+
+    # To be examined
+
+    @contextmanager
+    def keeping_back(self, message_id: str) -> Iterator[None]:
+        """While a message is looked for, no hop carries it."""
+        self._kept_back.add(message_id)
+        try:
+            yield
+        finally:
+            self._kept_back.discard(message_id)
+
+    async def attempt(self, hop: Hop, text: str, limit: float) -> str | None:
+        """Say `text` by this hop alone: None if it arrived, else why not; "" if that cannot be known.
+
+        Raises Unavailable where the hop is busy with a message.
+        """
+        if self._out is not None:
+            raise Unavailable("It is busy with a message; try again in a moment.")
+        mark = framing.new_mark([text])
+        self._marks.append(mark)
+        ended: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        told = notice.Notice(f"{text}\n(Hubbub, {mark})", mark, False)
+        handing = Handing(told, frozenset(), self.link.inbox, ended=partial(_settle, ended))
+        before = self.tallies[hop]
+        await self._send(hop, handing)
+        self._hasten(handing, self._clock() + limit)
+        done, _ = await asyncio.wait({ended}, timeout=limit + BOUND[Hop.INBOX])
+        if done and ended.result():
+            return None
+        return self.tallies[hop].why if self.tallies[hop].failed > before.failed else ""
+
+    def _hasten(self, handing: Handing, due: float) -> None:
+        if self._out is not None and self._out.handing is handing:
+            self._out.due = min(self._out.due, due)
+            self.link.bell.ring()
+
+
+def _settle(future: asyncio.Future[bool], value: bool) -> None:
+    if not future.done():
+        future.set_result(value)
 
 
 def _id(item: Item) -> str:

@@ -440,3 +440,49 @@ async def test_another_name_has_another_inbox_and_nothing_of_the_old(
         assert asked(at, inbox.texts[0]) is None
         assert amid(at) is None
         assert hub.people["carol"].read == 0
+
+
+# What others are told
+
+
+async def test_the_hub_is_told_what_the_agent_does_and_which_hops_reach_it(
+    hub: ScriptedHub, inbox: SessionInbox, tmp_path: Path
+) -> None:
+    async with desk(hub, tmp_path, environ=inbox.environ) as at:
+        await at.link.hub()
+        said = at.link._presence
+        await until(at, lambda: said.get("wakes") is True)
+        assert said["hops"] == ["inbox", "wait", "piggyback", "check"]
+        asked(at, "what a person typed")
+        assert said["activity"] == "working"
+        assert said["hops"] == ["inbox", "hooks", "wait", "piggyback", "check"]
+        at.courier.hook("Stop", {})
+        assert said["activity"] == "idle"
+
+
+async def test_a_hop_that_swallowed_a_message_is_no_longer_promised(
+    hub: ScriptedHub, inbox: SessionInbox, tmp_path: Path
+) -> None:
+    async with desk(hub, tmp_path, environ=inbox.environ) as at:
+        await at.link.hub()
+        await hub.tell("alice", "hello")
+        await until(at, lambda: at.courier._tried)
+        await until(at, lambda: at.link._presence.get("wakes") is False)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "prompted"),
+    [("what a person typed", True), ("<task-notification> a hook woke it", False), ("a notice of ours", False)],
+)
+async def test_only_what_a_person_typed_counts_as_a_prompt(
+    hub: ScriptedHub, inbox: SessionInbox, tmp_path: Path, prompt: str, prompted: bool
+) -> None:
+    async with desk(hub, tmp_path, environ=inbox.environ) as at:
+        client = await at.link.hub()
+        await hub.tell("alice", "hello")
+        await inbox.has(1)
+        told: list[dict[str, Any]] = []
+        at.link.tell = lambda **presence: told.append(presence)  # type: ignore[method-assign]
+        asked(at, inbox.texts[0] if prompt == "a notice of ours" else prompt)
+        assert ({"prompted": True} in told) is prompted
+        assert client.state == "online"
