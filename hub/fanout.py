@@ -37,7 +37,7 @@ class Fanout:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._answering: list[Served] = []
+        self._answering: deque[Served] = deque()
         self._woken: deque[Served] = deque()
         self._turning = False
 
@@ -58,12 +58,14 @@ class Fanout:
         asyncio.get_running_loop().call_soon(self._turn)
 
     def _turn(self) -> None:
-        answering, self._answering = self._answering, []
-        for each in answering:
-            each.answer()
-        woken, now = self._woken, self._clock()
-        for _ in range(min(SLICE, len(woken))):
-            woken.popleft().push(now)
-        self._turning = False
-        if woken or self._answering:
-            self._begin()
+        answering, woken = self._answering, self._woken
+        try:
+            for _ in range(len(answering)):
+                answering.popleft().answer()
+            now = self._clock()
+            for _ in range(min(SLICE, len(woken))):
+                woken.popleft().push(now)
+        finally:  # whoever raises all the same must not stop the pump for everybody else
+            self._turning = False
+            if woken or answering:
+                self._begin()

@@ -62,10 +62,12 @@ class Rota:
 
     def _ring(self) -> None:
         now = self._loop.time() + 0.001  # timers ring by the millisecond
-        while self._waiting and self._waiting[0][0] <= now:
-            _, link, about = self._waiting.popleft()
-            self._then(link, about)
-        self._handle = self._loop.call_at(self._waiting[0][0], self._ring) if self._waiting else None
+        try:
+            while self._waiting and self._waiting[0][0] <= now:
+                _, link, about = self._waiting.popleft()
+                self._then(link, about)
+        finally:  # one link's fault must not end the keepalive of all
+            self._handle = self._loop.call_at(self._waiting[0][0], self._ring) if self._waiting else None
 
 
 class Links:

@@ -67,6 +67,12 @@ class Plain:
             self._part(end, 1006)  # whatever ended it
 
     async def _read(self, end: End) -> None:
+        try:
+            await self._read_on(end)
+        finally:
+            self._part(end, 1006)  # a server whose `receive` fails has lost the client
+
+    async def _read_on(self, end: End) -> None:
         while True:
             await self._may_read.wait()
             event = await self._receive()

@@ -39,16 +39,40 @@ LAST_RESORT = Noticed(
     "the event loop's handler, which tells /readyz: App.nobody_caught",
     "tests/hub/test_node.py::test_what_nobody_waits_for_is_told_when_it_fails",
 )
+THE_CONNECTION = Noticed(
+    "the connection: it is closed, and told",
+    "tests/hub/test_node.py::test_a_connection_that_meets_a_bug_is_closed_so_that_it_comes_back_and_is_told",
+)
+THE_ROTA = Noticed(
+    "the same handler; the timer goes on for all other links",
+    "tests/hub/test_link.py::test_one_link_that_raises_does_not_end_the_keepalive_of_all",
+)
 THE_BENCH = Noticed("whoever waits for the figures: the load's process ends with it", "a measurement")
 THE_CLIENT = "tests/hub/test_client.py::test_a_client_that_meets_a_bug_says_so_and_looks_alive_no_longer"
 NOTICED = {
     "hub/node.py watch": Noticed("the hub says so and ends: Node._break", HUB_ENDS),
     "hub/node.py _flush_later": Noticed("the same", HUB_ENDS),
     "hub/journal.py _batch": Noticed("the journal's task, which waits for it", HUB_ENDS),
-    "hub/connection.py _converse": Noticed(
-        "the connection, which waits for both; it is closed, and told",
-        "tests/hub/test_node.py::test_a_connection_that_meets_a_bug_is_closed_so_that_it_comes_back_and_is_told",
+    "hub/connection.py begin": LAST_RESORT,
+    "hub/connection.py _hear": THE_CONNECTION,
+    "hub/connection.py push": THE_CONNECTION,
+    "hub/fanout.py _begin": Noticed(
+        "the same handler; the pump goes on for everybody else",
+        "tests/hub/test_fanout.py::test_one_that_raises_is_told_and_the_pump_goes_on_for_the_others",
     ),
+    "hub/link.py add": THE_ROTA,
+    "hub/link.py _ring": THE_ROTA,
+    "hub/link.py _set_timer": LAST_RESORT,
+    "hub/link.py pong_is_late": LAST_RESORT,
+    "hub/pages.py read": Noticed(
+        "whoever reads the page",
+        "tests/hub/test_pages.py::test_a_page_is_read_again_once_it_was_forgotten_or_has_failed",
+    ),
+    "hub/plain.py run": Noticed(
+        "the connection: its client counts as gone",
+        "tests/hub/test_plain.py::test_a_server_whose_receive_fails_has_lost_the_client",
+    ),
+    "hub/protocol.py hand_over": LAST_RESORT,
     "hub/protocol.py start": LAST_RESORT,
     "hub/protocol.py join": Noticed(
         "the event loop's handler; those behind it are let in all the same",
@@ -91,6 +115,15 @@ NOTICED = {
         "whoever asked where the hub is",
         "tests/mcp_client/test_link.py::test_what_goes_wrong_while_looking_is_a_typed_error",
     ),
+    "mcp_client/delivery/courier.py start": Noticed(
+        "itself: it begins anew after a second",
+        "tests/mcp_client/delivery/test_courier.py::test_a_courier_that_meets_a_bug_goes_on",
+    ),
+    "mcp_client/delivery/hook_server.py open": Noticed(
+        "the log, and the hook, which then has nothing to say",
+        "its client sees an end of file: as for a hub that is away",
+    ),
+    "mcp_client/delivery/hook_server.py _waited": Noticed("the hook's connection, which waits for both", "as above"),
     "mcp_client/delivery/waiting.py _telling": Noticed(
         "the tool call, which waits for it at its end",
         "what it sends goes where the result goes: one fails as the other",

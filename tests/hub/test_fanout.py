@@ -70,3 +70,25 @@ async def test_a_crowd_is_served_in_slices_so_that_what_arrives_meanwhile_is_hea
             fanout.answer(Noting(fanout, "a publisher", said))
     assert SLICE in seen
     assert said[SLICE] == ("answer", "a publisher")
+
+
+class Failing(Noting):
+    def answer(self) -> None:
+        raise RuntimeError("planted")
+
+    def push(self, now: float) -> None:
+        raise RuntimeError("planted")
+
+
+async def test_one_that_raises_is_told_and_the_pump_goes_on_for_the_others() -> None:
+    told: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(str(context["exception"])))
+    fanout, said = Fanout(lambda: 1.0), []  # type: ignore[var-annotated]
+    for turn in range(2):
+        fanout.answer(Failing(fanout, "failing", said))
+        fanout.answer(Noting(fanout, turn, said))
+        fanout.wake(Failing(fanout, "failing", said))
+        fanout.wake(Noting(fanout, turn, said))
+        await turns(5)
+    assert said == [("answer", 0), 0, ("answer", 1), 1]
+    assert told == ["planted"] * 4

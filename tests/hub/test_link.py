@@ -440,6 +440,24 @@ def test_all_links_share_one_timer() -> None:
     assert clock.timers == []
 
 
+def test_one_link_that_raises_does_not_end_the_keepalive_of_all() -> None:
+    clock = Clock()
+    rung: list[int] = []
+
+    def ring(_: Link, about: bytes) -> None:
+        if about == b"\x00":
+            raise RuntimeError("planted")
+        rung.append(about[0])
+
+    rota = Rota(cast(Any, clock), 10.0, ring)
+    for number in range(3):
+        rota.add(cast(Any, None), bytes([number]))
+    with pytest.raises(RuntimeError):
+        clock.pass_(11)
+    clock.pass_(1)
+    assert rung == [1, 2]
+
+
 # On real sockets
 
 

@@ -486,3 +486,21 @@ async def test_only_what_a_person_typed_counts_as_a_prompt(
         asked(at, inbox.texts[0] if prompt == "a notice of ours" else prompt)
         assert ({"prompted": True} in told) is prompted
         assert client.state == "online"
+
+
+async def test_a_courier_that_meets_a_bug_goes_on(
+    hub: ScriptedHub, inbox: SessionInbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decide, bugs = courier_module.decide, iter([True])
+
+    def fails_once(*parts: Any) -> Any:
+        if next(bugs, False):
+            raise RuntimeError("planted")
+        return decide(*parts)
+
+    monkeypatch.setattr(courier_module, "decide", fails_once)
+    async with desk(hub, tmp_path, environ=inbox.environ) as at:
+        await at.link.hub()
+        await hub.tell("alice", "carried all the same")
+        await inbox.has(1)
+        assert next(bugs, None) is None
