@@ -176,6 +176,21 @@ def test_tools_list_send_check_and_wait_work_headless(shop: Shop) -> None:
     assert shop.unread() == 0
 
 
+def test_the_doctor_tries_every_hop_of_a_real_session(shop: Shop) -> None:
+    shop.connect(hooks=True, wake=True)
+    session = idle(shop)
+    try:
+        shop.until(lambda: _wakes(shop))
+        told = json.loads(shop.hubbub("doctor", "--agent", "shop", "--json"))
+    finally:
+        session.close()
+    states = {each["check"]: each["state"] for each in told["findings"] if each["check"].startswith("shop: ")}
+    works = ("mcp", "hub", "inbox", "wake", "hooks", "wait", "piggyback", "check")
+    assert {hop for hop in works if states[f"shop: {hop}"] != "ok"} == set(), told
+    assert states["shop: channel"] == "warning"  # sent; it was not started with this channel, which nothing tells
+    assert shop.unread() == 0
+
+
 def _wakes(shop: Shop) -> bool:
     """Whether a hook waits in the background: its process is there."""
     for path in Path("/proc").glob("[0-9]*/cmdline"):
