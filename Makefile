@@ -36,7 +36,7 @@ check: .venv/ready-to-test  ## style, types, layers, docs, vendored files
 	@$(RUN) pytest -q --no-header tests/docs
 
 bench: .venv/ready-to-bench  ## Hubbub beside other servers; WORK=fanout is a part of it, WORK=--list tells the parts
-	@$(RUN) python -m benchmarks $(WORK) --rounds $(or $(ROUNDS),5)
+	@$(RUN) python -m benchmarks $(WORK) --rounds $(or $(ROUNDS),5) --seconds $(or $(SECONDS),1)
 
 profile: .venv/ready-to-bench  ## where the hub's time goes, by path
 	@$(RUN) python -m benchmarks.profile

@@ -9,7 +9,7 @@ from html import escape
 from benchmarks.figures import Contender, Result
 
 WIDTH = 860
-NAME, BAR = 190, 470  # where bars begin, and how long the longest is
+NAME, BAR = 215, 450  # where bars begin, and how long the longest is
 ROW, HEAD, GAP = 22, 30, 18
 
 STYLE = """<style>

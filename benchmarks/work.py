@@ -21,6 +21,7 @@ class Work:
     title: str
     unit: str
     better: Literal["more", "less"] = "more"
+    seconds: float = 1.0  # that a contender works in each round, where time is the measure
 
     def measure(self, rounds: int, folder: Path, say: Say) -> Result:
         raise NotImplementedError

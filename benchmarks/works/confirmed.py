@@ -9,8 +9,6 @@ from benchmarks.peers.redis import RedisStreams
 from benchmarks.server import Running
 from benchmarks.work import ServerWork, sample
 
-SECONDS = 1.0
-
 
 class Confirmed(ServerWork):
     """Hubbub, Redis with appendfsync always and JetStream with sync always have it on disk when they say so."""
@@ -28,7 +26,7 @@ class Confirmed(ServerWork):
         server.ask("run", to="quiet", in_flight=self.in_flight, seconds=0.2)  # warm
 
     def round(self, server: Running) -> Sample:
-        answer = server.ask("run", to="quiet", in_flight=self.in_flight, seconds=SECONDS)
+        answer = server.ask("run", to="quiet", in_flight=self.in_flight, seconds=self.seconds)
         return sample(answer["messages"] / answer["seconds"], answer, answer["messages"])
 
 

@@ -11,8 +11,6 @@ from benchmarks.peers.websockets import NodeWs, PythonSocketIo, Raw, Uvicorn
 from benchmarks.server import Running
 from benchmarks.work import ServerWork, sample
 
-SECONDS = 1.0  # of publishing in each round
-
 
 class FanOut(ServerWork):
     """Hubbub stores every message, synced to disk, before anybody is sent it; of the others only JetStream stores."""
@@ -31,7 +29,7 @@ class FanOut(ServerWork):
         server.ask("run", in_flight=self.in_flight, seconds=0.2)  # warm
 
     def round(self, server: Running) -> Sample:
-        answer = server.ask("run", in_flight=self.in_flight, seconds=SECONDS)
+        answer = server.ask("run", in_flight=self.in_flight, seconds=self.seconds)
         return sample(answer["deliveries"] / answer["seconds"], answer, answer["deliveries"])
 
 

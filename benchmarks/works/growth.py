@@ -13,8 +13,6 @@ from benchmarks.peers.hubbub import Hubbub
 from benchmarks.server import Running
 from benchmarks.work import ServerWork, sample
 
-SECONDS = 1.0
-
 
 class Place(Hubbub):
     """A hub that stands for one place on the axis."""
@@ -56,7 +54,7 @@ class Subscribers(Growth):
         server.ask("run", seconds=0.1)
 
     def round(self, server: Running) -> Sample:
-        answer = server.ask("run", seconds=SECONDS)
+        answer = server.ask("run", seconds=self.seconds)
         return _cost(answer, answer["deliveries"])
 
 
@@ -73,7 +71,7 @@ class Topics(Growth):
         self._run(server, 0.1)
 
     def round(self, server: Running) -> Sample:
-        answer = self._run(server, SECONDS)
+        answer = self._run(server, self.seconds)
         return _cost(answer, answer["messages"])
 
     def _hears(self, server: Running) -> str:
@@ -97,7 +95,7 @@ class Publishers(Growth):
         server.ask("run", to="quiet", in_flight=100, seconds=0.1)
 
     def round(self, server: Running) -> Sample:
-        answer = server.ask("run", to="quiet", in_flight=100, seconds=SECONDS)
+        answer = server.ask("run", to="quiet", in_flight=100, seconds=self.seconds)
         return _cost(answer, answer["messages"])
 
 

@@ -13,7 +13,6 @@ from benchmarks.server import Running, Server
 from benchmarks.work import ServerWork, sample
 
 RATE = 1000
-SECONDS = 1.0
 
 
 class Latency(ServerWork):
@@ -30,7 +29,7 @@ class Latency(ServerWork):
         server.ask("pace", rate=RATE, seconds=0.2)  # warm
 
     def round(self, server: Running) -> Sample:
-        answer = server.ask("pace", rate=RATE, seconds=SECONDS)
+        answer = server.ask("pace", rate=RATE, seconds=self.seconds)
         found = sample(answer["p50"], answer, 0, **{key: answer[key] for key in ("p90", "p99", "max")})
         found.per_cpu_second = None  # at a steady pace that says nothing
         return found

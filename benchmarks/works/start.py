@@ -24,7 +24,6 @@ from benchmarks.work import Say, Work
 from hub import __version__
 from hub.cli.verbs import VERBS
 
-TIMES = 5  # starts of each in a round
 PYTHON = f"Python {platform.python_version()}"
 COMMAND = Path(sys.executable).with_name("hubbub")  # what the user types
 
@@ -41,6 +40,7 @@ class Command(NamedTuple):
 class Start(Work):
     unit = "ms"
     better = "less"
+    times = 5  # starts of each in a round
 
     def commands(self, folder: Path, stack: ExitStack) -> Sequence[Command]:
         raise NotImplementedError
@@ -55,16 +55,26 @@ class Start(Work):
                 each.once()  # warm: from now on the files are in the system's cache
             for number in range(rounds):
                 took: dict[str, list[float]] = {each.name: [] for each in commands}
-                for _ in range(TIMES):
+                cpu = dict.fromkeys(took, 0.0)
+                for _ in range(self.times):
                     for each in commands:
-                        begin = perf_counter()
+                        begin, before = perf_counter(), _children()
                         each.once()
                         took[each.name].append((perf_counter() - begin) * 1000)
+                        cpu[each.name] += _children() - before
                 for contender in result.contenders:
-                    contender.samples.append(Sample(statistics.median(took[contender.name])))
+                    per_cpu_second = self.times / cpu[contender.name] if cpu[contender.name] else None
+                    found = Sample(statistics.median(took[contender.name]), per_cpu_second=per_cpu_second)
+                    contender.samples.append(found)
                 said = "   ".join(f"{each.name} {each.samples[-1].value:.1f}" for each in result.contenders)
                 say(f"  round {number + 1} of {rounds}: {said}")
         return result
+
+
+def _children() -> float:
+    """Seconds of processor time that ended children have used so far."""
+    used = os.times()
+    return used.children_user + used.children_system
 
 
 def _run(command: Sequence[str], environment: Mapping[str, str] | None = None, told: bytes = b"") -> Callable[[], None]:
@@ -106,6 +116,7 @@ class Hook(Start):
 class Serve(Start):
     name = "start-serve"
     title = "`hubbub serve`, until it is ready"
+    times = 2
 
     def commands(self, folder: Path, stack: ExitStack) -> Sequence[Command]:
         def hub() -> None:
@@ -142,6 +153,7 @@ def _until_ready(command: Sequence[str], environment: Mapping[str, str], url: st
 class Mcp(Start):
     name = "start-mcp"
     title = "`hubbub mcp`, until its first list of tools"
+    times = 2
 
     def commands(self, folder: Path, stack: ExitStack) -> Sequence[Command]:
         stack.enter_context(started(Hubbub(), folder / "hub"))

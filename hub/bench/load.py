@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -285,6 +286,7 @@ def _said(why: BaseException) -> str:
 
 
 def main() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever gives the work; they close our input
     told = json.loads(sys.argv[1])
     if sys.platform == "win32":
         asyncio.run(_serve(told))

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks import picture, report, table
+from benchmarks.__main__ import meant
 from benchmarks.aims import Aim
 from benchmarks.figures import Contender, Result, Sample, Spread, result, spread
+from benchmarks.works import ALL
 
 
 def found(ours: list[float], theirs: list[float]) -> Result:
@@ -70,3 +72,24 @@ def test_a_curve_for_each_kind() -> None:
     names = ["1 topics", "100 topics", "1 topics, wildcards", "100 topics, wildcards"]
     grown = Result("growth", "cost", "µs", "less", [Contender(name, samples=[Sample(2)]) for name in names])
     assert picture.curves([grown]).count("<polyline") == 2
+
+
+@pytest.mark.parametrize(
+    ("word", "names"),
+    [
+        ("fanout-100", ["fanout-100"]),
+        ("fanout", ["fanout-1000", "fanout-100"]),
+        ("idle", ["idle"]),
+        ("nothing", []),
+    ],
+)
+def test_a_word_names_one_work_or_all_that_begin_with_it(word: str, names: list[str]) -> None:
+    assert [work.name for work in ALL if meant(work.name, word)] == names
+
+
+def test_what_stands_between_two_marks_is_replaced_and_nothing_else(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("before\n<a>\nold\n<b>\nafter\n")
+    for _ in range(2):
+        report.put(page, "<a>", "<b>", "new\n")
+        assert page.read_text() == "before\n<a>\n\nnew\n\n<b>\nafter\n"
