@@ -84,7 +84,9 @@ class _Python(Server):
 
 class Raw(_Python):
     name = "raw uvloop"
-    settings = "the ceiling: frames of a tick joined, one write a subscriber; no protocol behind it, nothing is stored"
+    settings = (
+        "the ceiling: frames as long as Hubbub's, those of a tick joined, one write a subscriber; nothing is stored"
+    )
     module = "raw"
     packages = ("uvloop",)
 

@@ -1,5 +1,6 @@
 """The ceiling for one Python process: what one says goes to everybody at once, all frames of a loop's turn joined.
 
+Each frame is as long as Hubbub's for the same message, so that both hand the system as many bytes.
 It knows no more of WebSocket than the load generator says: short frames with a mask of zeros.
 """
 
@@ -12,6 +13,7 @@ ACCEPTED = (
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"  # to the key that is always the same
 )
+ENVELOPE = b" " * 225  # what Hubbub's JSON adds to a body: who, to whom, when, id, offset
 listening: set[asyncio.Transport] = set()
 waiting: list[bytes] = []
 
@@ -41,8 +43,9 @@ class Peer(asyncio.Protocol):
                 break
             if not waiting:
                 asyncio.get_running_loop().call_soon(write)
-            head = bytes([0x81, size]) if size < 126 else b"\x81\x7e" + size.to_bytes(2, "big")
-            waiting.append(head + data[start + before : end])
+            waiting.append(
+                b"\x81\x7e" + (size + len(ENVELOPE)).to_bytes(2, "big") + ENVELOPE + data[start + before : end]
+            )
             start = end
         self.rest = data[start:]
 
