@@ -155,7 +155,7 @@ class Api:
 
     async def messages(self, request: Request) -> Response:
         query = request.query_params
-        limit = _number(query.get("limit"), "limit", 1, MAX_PAGE, 50)
+        limit = number(query.get("limit"), "limit", 1, MAX_PAGE, 50)
         wait = _seconds(query.get("wait"), "wait")
         if query.get("unread"):
             instance = await self._acting(request, None, "subscribe")
@@ -177,7 +177,7 @@ class Api:
             reply_to=query.get("reply_to"),
             search=query.get("search"),
             limit=limit,
-            before=_number(query["before"], "before", 0, 2**63 - 1, 0) if "before" in query else None,
+            before=number(query["before"], "before", 0, 2**63 - 1, 0) if "before" in query else None,
         )
         if asker is None:
             found, more = await inquiry.history(self.node, None, asked)
@@ -315,7 +315,7 @@ class Api:
 
     async def snapshot(self, request: Request) -> Response:
         self._identify(request).require("observe")
-        recent = _number(request.query_params.get("recent"), "recent", 0, inquiry.RECENT, inquiry.RECENT)
+        recent = number(request.query_params.get("recent"), "recent", 0, inquiry.RECENT, inquiry.RECENT)
         return json_response(await self.page(recent))
 
     async def page(self, recent: int = inquiry.RECENT) -> dict[str, Any]:
@@ -329,7 +329,7 @@ class Api:
     async def events(self, request: Request) -> Response:
         query = request.query_params
         after_text = request.headers.get("last-event-id") or query.get("after")
-        after = _number(after_text, "after", 0, 2**63 - 1, 0) if after_text is not None else None
+        after = number(after_text, "after", 0, 2**63 - 1, 0) if after_text is not None else None
         identity = self._identify(request)
         if "as" in query:
             instance = await self._acting(request, None, "subscribe")
@@ -439,7 +439,8 @@ def _page(found: list[Message], more: bool) -> dict[str, Any]:
     return {"messages": [wire.raw(each) for each in found], "more": more}
 
 
-def _number(text: str | None, what: str, least: int, most: int, default: int) -> int:
+def number(text: str | None, what: str, least: int, most: int, default: int) -> int:
+    """A whole number from a query. Raises BadValue outside its range."""
     if text is None:
         return default
     try:

@@ -31,6 +31,7 @@ from hub.config import Settings
 from hub.connection import Connections, Terms
 from hub.cookies import Cookies
 from hub.daemon import HubLock, remove_hub_json, write_hub_json
+from hub.depot import Depot
 from hub.door import Door
 from hub.errors import HubbubError, StorageFailed, Unauthorized, Unavailable
 from hub.exposure import Mode, check_exposure, check_tls
@@ -105,17 +106,24 @@ class App:
         )
         own = Own(settings.host, settings.allowed_hosts, settings.allowed_origins)
         self.legacy: int | None = None  # the port for old scripts, once it listens
-        self.bridge = Bridge(
-            Legacy(
-                node,
-                sessions,
-                Rules(
-                    secret=os.environ.get(SECRET, ""),
-                    rate=settings.legacy_rate,
-                    rename_every=settings.legacy_rename_every,
-                    files=settings.paths.long_messages,
-                ),
+        legacy = Legacy(
+            node,
+            sessions,
+            Rules(
+                secret=os.environ.get(SECRET, ""),
+                rate=settings.legacy_rate,
+                rename_every=settings.legacy_rename_every,
+                files=settings.paths.long_messages,
             ),
+        )
+        self.depot = Depot(
+            node,
+            identify=lambda request: door.identify(request.scope),
+            adopt=legacy.adopt,
+            max_frame=settings.max_frame,
+        )
+        self.bridge = Bridge(
+            legacy,
             BridgeBounds(
                 request=settings.max_frame, seconds=settings.hello_timeout, connections=settings.max_unwelcomed
             ),
@@ -174,7 +182,7 @@ class App:
         return Starlette(
             routes=[
                 WebSocketRoute("/ws", self.connections),
-                Mount("/api/v1", routes=[*self.api.routes(), *self.vault.routes()]),
+                Mount("/api/v1", routes=[*self.api.routes(), *self.vault.routes(), *self.depot.routes()]),
                 Route("/healthz", self._healthz, methods=["GET"]),
                 Route("/readyz", self._readyz, methods=["GET"]),
                 Route("/metrics", answering(self._serve_metrics), methods=["GET"]),

@@ -40,7 +40,7 @@ from hub.disk import real, write_again
 from hub.errors import StorageFailed
 from hub.fold import CURSORS, Holding, InstanceRow, State, SubscriptionRow, TopicRow, WaitingRow
 from hub.ledger import Ledger
-from hub.log import Retention, Search, Span, Trimmed
+from hub.log import Age, Retention, Search, Span, Trimmed
 from hub.message import Draft, Message
 from hub.recovery import Opened, prepare
 from hub.tables import COLUMNS, QUALIFIED, SessionRow, TokenRow, folding, message_of, place, row_of
@@ -630,10 +630,18 @@ class History:
                 return await self._messages(self._searcher, *search.by_scan(wanted, words, 0))
         return found[: wanted.limit]
 
-    async def find(self, message_id: str) -> list[Message]:
+    async def find(self, *ids: str) -> list[Message]:
         """See `Log.find`."""
-        sql = f"SELECT {COLUMNS} FROM messages WHERE id = ? ORDER BY offset"  # noqa: S608
-        return await self._messages(self._searcher, sql, (message_id,))
+        sql = f"SELECT {COLUMNS} FROM messages WHERE id IN (SELECT value FROM json_each(?)) ORDER BY offset"  # noqa: S608
+        return await self._messages(self._searcher, sql, (_json(ids),))
+
+    async def ages(self, after: int, limit: int) -> list[Age]:
+        """See `Log.ages`."""
+        async with self._failing():
+            rows = await self._searcher.execute_fetchall(
+                "SELECT offset, at, size FROM messages WHERE offset > ? ORDER BY offset LIMIT ?", (after, limit)
+            )
+            return [Age(*row) for row in rows]
 
     async def tokens(self) -> list[TokenRow]:
         """All tokens, oldest first. Raises StorageFailed."""

@@ -268,8 +268,11 @@ class Hub:
         key = name_key(name)
         return None if self.registry.find(key) else self._registering(key, name, now)
 
-    def rename(self, instance: Instance, name: str, now: float) -> Draft | None:
-        """Take another name; None when it is that already. Raises BadName, NameTaken or TooMany."""
+    def rename(self, instance: Instance, name: str, now: float, forwards_until: float | None = None) -> Draft | None:
+        """Take another name; None when it is that already. Raises BadName, NameTaken or TooMany.
+
+        The old name forwards for `forward_for`, or until then.
+        """
         if name == instance.name:
             return None
         self._naming.claim_other(instance, name, now)
@@ -277,7 +280,7 @@ class Hub:
             "origin": instance.origin,
             "old": instance.name,
             "name": name,
-            "forwards_until": now + self.limits.forward_for,
+            "forwards_until": now + self.limits.forward_for if forwards_until is None else forwards_until,
         }
         return self.fact(fold.RENAMED, told, f"{instance.name} is called {name} now", now)
 
@@ -399,6 +402,13 @@ class Hub:
         what = {"origin": kept["origin"], "name": kept["name"], "id": kept["id"], "held": held.offset, "by": by}
         done = "released" if topic == fold.RELEASED else "dropped"
         return self.fact(topic, what, f"the held message from {kept['name']} was {done}", now, about=kept["id"])
+
+    def bring(self, sender: Instance, said: frames.Publish, now: float, *, capped: bool) -> Draft:
+        """Check a message from elsewhere and make it a Draft; said long ago, it is no loop. Raises as `publish`.
+
+        What its recipient has read there takes no room in the inbox here: that is not `capped`.
+        """
+        return self._posting.draft(sender, said, now, capped=capped)
 
     def published(self, said: frames.Publish, message: Message, now: float) -> frames.Published:
         """What the sender is told of a message that is on disk."""
@@ -651,6 +661,26 @@ class Hub:
     def reached(self, message: Message) -> dict[int, set[str]]:
         """The rungs of the ladder that cursors have carried a message to, for each recipient's origin."""
         return self._receipts.reached(message)
+
+    def nothing_unread_before(self, instance: Instance, offset: int, now: float) -> bool:
+        """Whether an instance's cursor may move to the message at `offset` without passing over anything unread.
+
+        False also where only the log could tell, because that lies before the window.
+        """
+        for holding in instance.holdings:
+            inbox = self.registry.inboxes.get(INBOX + holding.key)
+            after, upto = max(holding.since, instance.read), min(holding.until or END, offset - 1)
+            for waiting in inbox.messages if inbox else ():  # in the log's order
+                if waiting.offset > upto:
+                    break
+                if waiting.offset > after and (waiting.expires_at is None or waiting.expires_at > now):
+                    return False
+        for span in self.registry.spans(instance, instance.read, offset - 1):
+            if span.topic.startswith(INBOX):
+                continue
+            if span.after + 1 < self.window.floor or self.window.count(span, instance.origin, now)[0]:
+                return False
+        return True
 
     def ladder(
         self,

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import structlog
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from hub import fold, frames, inquiry
 from hub.errors import BadName, HubbubError, InboxFull, NameTaken
@@ -105,6 +105,14 @@ class Legacy:
     async def load(self) -> None:
         """Take up the sessions of the hub before this one. Raises StorageFailed."""
         self._sessions = {each.hash: each for each in await self._store.sessions(self._node.now())}
+
+    async def adopt(self, session: SessionRow) -> None:
+        """Let a session of the old system go on here: for a day at most, as any. Raises StorageFailed."""
+        now = self._node.now()
+        session = structs.replace(session, expires_at=min(session.expires_at, now + SESSION_SECONDS))
+        if session.expires_at > now:
+            await self._store.save_session(session, now)
+            self._sessions[session.hash] = session
 
     async def answer(self, request: Any) -> Reply:
         """The reply to a request. Raises nothing that a script could have caused."""

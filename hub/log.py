@@ -55,6 +55,14 @@ class Retention(Struct, kw_only=True, frozen=True):
     facts_age: float
 
 
+class Age(NamedTuple):
+    """What retention looks at of one message: when it came, in seconds since 1970, and how large it is."""
+
+    offset: int
+    at: float
+    size: int
+
+
 class Trimmed(NamedTuple):
     """What one slice of trimming removed: (topic, messages, bytes, newest offset removed), and the new floor."""
 
@@ -97,8 +105,11 @@ class Log(Protocol):
     async def search(self, wanted: Search) -> list[Message]:
         """Old messages, newest first."""
 
-    async def find(self, message_id: str) -> list[Message]:
-        """The messages with this id: one a sender."""
+    async def find(self, *ids: str) -> list[Message]:
+        """The messages with these ids, in the log's order: of each, one a sender."""
+
+    async def ages(self, after: int, limit: int) -> list[Age]:
+        """The oldest messages past `after`, as retention sees them: at most `limit`."""
 
     async def trim(self, retention: Retention, now: float) -> Trimmed:
         """Remove one slice of what may go."""

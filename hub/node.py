@@ -23,7 +23,7 @@ from hub.errors import HubbubError, InboxFull, ShuttingDown, StorageFailed
 from hub.fold import State
 from hub.hub import Hub, Limits
 from hub.journal import Job, Journal
-from hub.log import Log, Retention
+from hub.log import Log, Retention, Trimmed
 from hub.message import Draft, Message
 from hub.pages import Pages
 from hub.registry import Instance
@@ -88,7 +88,7 @@ class Node:
         self._clock = clock
         self._monotonic = monotonic
         self._steady = Steady(tail[-1].at if tail else None, clock(), monotonic())
-        self._retention = retention
+        self.retention = retention
         self._upkeep: dict[str, Job] = {"retention": self._trim, **(upkeep or {})}
         self._pages = Pages(log)
         self._trimming = asyncio.Lock()
@@ -210,11 +210,43 @@ class Node:
             await asyncio.sleep(HOUSEKEEPING)
 
     async def _trim(self) -> bool:
+        return (await self._trim_slice(self.retention, self.steady())).more
+
+    async def _trim_slice(self, retention: Retention, now: float) -> Trimmed:
         async with self._trimming:
-            trimmed = await self.log.trim(self._retention, self.steady())
+            trimmed = await self.log.trim(retention, now)
             self.hub.trimmed(trimmed)
             self._pages.forget()
-        return trimmed.more
+        return trimmed
+
+    async def trim(self, retention: Retention) -> tuple[int, int]:
+        """Remove at once what `retention` lets go; returns how many messages and bytes. Raises StorageFailed.
+
+        It goes in slices between the journal's batches, as it does by itself: nobody who publishes waits for all of it.
+        """
+        removed = [0, 0]
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        async def job() -> bool:
+            try:
+                trimmed = await self._trim_slice(retention, self.now())
+            except BaseException as why:
+                if not done.done():
+                    done.set_exception(why if isinstance(why, HubbubError) else shutting_down())
+                raise
+            removed[0] += sum(messages for _, messages, _, _ in trimmed.topics)
+            removed[1] += sum(size for _, _, size, _ in trimmed.topics)
+            if not trimmed.more and not done.done():
+                done.set_result(None)
+            return trimmed.more
+
+        self._accept()
+        self.journal.maintain("a trim by hand", job)
+        while not done.done():
+            await asyncio.wait({done}, timeout=1.0)
+            self._accept()  # a journal that has ended takes no more turns
+        done.result()
+        return removed[0], removed[1]
 
     # Coming and going
 
@@ -249,14 +281,17 @@ class Node:
         if listener := self._listeners.pop(session.number, None):
             listener.finish(why)
 
-    async def register(self, name: str) -> Instance:
-        """The instance of that name, made now if there is none. Raises BadName, TooMany or StorageFailed."""
+    async def register(self, name: str, at: float | None = None) -> Instance:
+        """The instance of that name, made now if there is none. Raises BadName, TooMany or StorageFailed.
+
+        `at` is when a new one is said to have been seen, if not now.
+        """
         key = name_key(name)
         await self._others_settled(key)
         found = self.hub.registry.find(key)
         if found is None:
             self._accept()
-            draft = self.hub.register(name, self.now())
+            draft = self.hub.register(name, self.now() if at is None else at)
             if draft is not None:
                 await self._settle(key, draft)
         return self.hub.instance(name)
@@ -278,10 +313,10 @@ class Node:
             if key is not None and self._registering.get(key) is settled:
                 del self._registering[key]
 
-    async def rename(self, instance: Instance, name: str) -> None:
-        """Give an instance another name. Raises NameTaken, BadName or StorageFailed."""
+    async def rename(self, instance: Instance, name: str, forwards_until: float | None = None) -> None:
+        """Give an instance another name; see `Hub.rename`. Raises NameTaken, BadName or StorageFailed."""
         self._accept()
-        draft = self.hub.rename(instance, name, self.now())
+        draft = self.hub.rename(instance, name, self.now(), forwards_until)
         if draft is not None:
             await self._settle(name_key(name), draft)
 

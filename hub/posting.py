@@ -27,7 +27,7 @@ class Posting:
         self._new_id = new_id
         self.under_way: dict[str, tuple[int, int]] = {}  # inbox -> messages and bytes not settled yet
 
-    def draft(self, sender: Instance, said: frames.Publish, now: float) -> Draft:
+    def draft(self, sender: Instance, said: frames.Publish, now: float, *, capped: bool = True) -> Draft:
         """See `Hub.publish`."""
         goes = _address(said.to)
         to, topic = goes.to, goes.topic
@@ -51,7 +51,10 @@ class Posting:
         if recipient is None:  # a registered instance can be written to whatever the number of topics
             self._room_for_topic(topic)
         if goes.name is not None:
-            self._reserve(topic, to, size, now)
+            if capped:
+                self._check_room(topic, to, size, now)
+            messages, together = self.under_way.get(topic, (0, 0))
+            self.under_way[topic] = (messages + 1, together + size)
         return Draft(
             id=said.id or self._new_id(),
             sender=sender.name,
@@ -107,7 +110,7 @@ class Posting:
                 "Use fewer topics, or raise the setting.",
             )
 
-    def _reserve(self, topic: str, to: str, size: int, now: float) -> None:
+    def _check_room(self, topic: str, to: str, size: int, now: float) -> None:
         if self._full(topic, size):
             self._registry.expire(topic, now)
         if self._full(topic, size):
@@ -118,8 +121,6 @@ class Posting:
                 f"inbox_bytes {self._limits.inbox_bytes:,}). The message was not accepted.",
                 f"Try again when {to} has read some.",
             )
-        messages, together = self.under_way.get(topic, (0, 0))
-        self.under_way[topic] = (messages + 1, together + size)
 
     def _full(self, topic: str, size: int) -> bool:
         inbox = self._registry.inboxes.get(topic)

@@ -125,8 +125,8 @@ class Requests:
         """
         return self._json("GET", path, query, None, patience)
 
-    def post(self, path: str, body: dict[str, Any]) -> Any:
-        return self._json("POST", path, {}, body, 0)
+    def post(self, path: str, body: dict[str, Any], *, patience: float = 0) -> Any:
+        return self._json("POST", path, {}, body, patience)
 
     def delete(self, path: str, **query: Any) -> Any:
         return self._json("DELETE", path, query, None, 0)

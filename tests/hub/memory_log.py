@@ -10,7 +10,7 @@ from typing import Any
 from hub import fold
 from hub.errors import StorageFailed
 from hub.fold import Holding, InstanceRow, State, SubscriptionRow, TopicRow, WaitingRow
-from hub.log import Party, Retention, Search, Span, Trimmed
+from hub.log import Age, Party, Retention, Search, Span, Trimmed
 from hub.message import Draft, Message
 from hub.topic import INBOX, is_open, is_pattern, matches
 
@@ -225,8 +225,11 @@ class MemoryLog:
         ]
         return found[: wanted.limit]
 
-    async def find(self, message_id: str) -> list[Message]:
-        return [each for each in self.messages if each.id == message_id]
+    async def find(self, *ids: str) -> list[Message]:
+        return [each for each in self.messages if each.id in ids]
+
+    async def ages(self, after: int, limit: int) -> list[Age]:
+        return [Age(each.offset, each.at, each.size) for each in self.messages if each.offset > after][:limit]
 
     async def trim(self, retention: Retention, now: float) -> Trimmed:
         doomed: list[Message] = []

@@ -1,0 +1,294 @@
+"""hubbub import and export: messages from elsewhere, and to elsewhere."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any, TypeAlias
+
+import click
+
+from hub.cli import exits, show
+from hub.cli.command import as_json, reach, verb
+from hub.config import Settings
+from hub.errors import BadValue, NotFound
+from hub.request import Requests
+from hub.units import seconds
+
+CLAUDE_IPC = "claude-ipc"
+BATCH = 200  # messages in one request
+PATIENCE = 60.0  # seconds more for a disk that is slow
+
+Json: TypeAlias = dict[str, Any]
+
+
+class Tally:
+    """What has become of each message: one of `messages` is taken, known already, or left out for a reason."""
+
+    def __init__(self) -> None:
+        self.messages = 0
+        self.told: Counter[str] = Counter()
+        self.left: Counter[str] = Counter()  # messages, by reason
+        self.remarks: Counter[str] = Counter()
+
+    def add(self, answer: Json) -> None:
+        for key in ("taken", "known", "again", "names", "forwards", "sessions"):
+            self.told[key] += answer[key]
+
+    def whole(self) -> bool:
+        """Whether every message is accounted for."""
+        return self.messages == self.told["taken"] + self.told["known"] + self.left.total()
+
+
+@verb(
+    "hubbub import claude-ipc",
+    "hubbub import claude-ipc ~/old/messages.db",
+    "hubbub import backup.jsonl",
+    name="import",
+)
+@click.argument("source", metavar="claude-ipc|FILE")
+@click.argument("path", required=False, type=click.Path(path_type=Path))
+@as_json("Print what was taken and what was not as JSON.")
+def import_(settings: Settings, *, source: str, path: Path | None, in_json: bool) -> int:
+    """Take over the messages of claude-ipc-mcp, or of a FILE that hubbub export has written.
+
+    What was read stays read, what was unread waits, old names lead to the new ones. The source is only read, also while
+    its broker runs. To import again takes what is new, and nothing twice.
+    """
+    if source != CLAUDE_IPC and path is not None:
+        raise click.UsageError("Only claude-ipc takes a second word: hubbub import claude-ipc PATH")
+    hub = reach(settings)
+    terms = hub.get("/import")
+    tally = Tally()
+    if source == CLAUDE_IPC:
+        from hub import claude_ipc
+
+        for each in claude_ipc.find(path):
+            _claude_ipc(hub, terms, each, tally)
+    else:
+        _export_file(hub, terms, Path(source), tally)
+    if in_json:
+        show.put(_summary(tally))
+    else:
+        _tell(tally)
+    return exits.FAILED if tally.left or not tally.whole() else exits.OK
+
+
+def _claude_ipc(hub: Requests, terms: Json, path: Path, tally: Tally) -> None:
+    from hub.claude_ipc import OldDatabase
+
+    now = time.time()
+    old = OldDatabase(path, max_body=terms["max_body"])
+    show.note(f"{path}: {len(old):,} messages, {old.unread:,} of them unread")
+    tally.messages += len(old)
+    _names(hub, old.names(now), tally)
+
+    _messages(hub, terms, ((row.item, row.size) for row in old.messages()), len(old), tally)
+    for batch in _cut(old.sessions(now)):
+        tally.add(hub.post("/import", {"sessions": batch}, patience=PATIENCE))
+    tally.left.update(old.left_out)
+    tally.remarks.update(old.counts)
+
+
+def _export_file(hub: Requests, terms: Json, path: Path, tally: Tally) -> None:
+    """Twice through the file: how many there are, and the messages."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            count = sum(1 for line in file if line.strip()) - 1
+        with path.open(encoding="utf-8") as file:
+            heading = _line(file.readline(), path, 1)
+            if heading.get("hubbub") != "export" or heading.get("version") != 1:
+                raise BadValue(
+                    f"{path} is not what hubbub export writes as JSON lines.",
+                    "The first line says so: hubbub export FILE. For the old system: hubbub import claude-ipc PATH.",
+                )
+            tally.messages += count
+            names = [{key: each[key] for key in ("name", "last_seen", "topics")} for each in heading["instances"]]
+            _names(hub, names, tally)
+            _messages(hub, terms, _exported(file, path), count, tally)
+    except FileNotFoundError:
+        raise NotFound(f"{path} is not there.", "hubbub import claude-ipc takes over the old system.") from None
+    except (OSError, UnicodeError, KeyError, TypeError) as why:
+        raise BadValue(f"{path} cannot be read: {type(why).__name__}: {why}.") from None
+
+
+def _exported(file: IO[str], path: Path) -> Iterator[tuple[Json, int]]:
+    for number, text in enumerate(file, start=2):
+        if text.strip():
+            line = _line(text, path, number)
+            item = {key: line.get(key) for key in _SAME}
+            item["to"] = line.get("recipient") or line.get("to")
+            item["unread"] = line.get("unread") or []
+            yield item, _size(item)
+
+
+_SAME = ("id", "from", "sender", "body", "data", "at", "thread", "reply_to", "attachments", "expires_at")
+
+
+def _size(item: Json) -> int:
+    """Bytes of body and data, as max_body counts them."""
+    data = item["data"]
+    return len(str(item["body"]).encode()) + (0 if data is None else len(json.dumps(data, ensure_ascii=False).encode()))
+
+
+def _line(text: str, path: Path, number: int) -> Json:
+    try:
+        line = json.loads(text)
+    except ValueError as why:
+        raise BadValue(f"Line {number} of {path} is not JSON: {why}.", "The lines before it are imported.") from None
+    if not isinstance(line, dict):
+        raise BadValue(f"Line {number} of {path} is not a message.", "The lines before it are imported.")
+    return line
+
+
+def _names(hub: Requests, names: list[Json], tally: Tally) -> None:
+    for batch in _cut(names):
+        answer = hub.post("/import", {"names": batch}, patience=PATIENCE)
+        tally.add(answer)
+        for each in answer["left"]:
+            tally.remarks[f"name {each['what']}: {each['why']}"] += 1
+
+
+def _messages(hub: Requests, terms: Json, items: Iterable[tuple[Json, int]], count: int, tally: Tally) -> None:
+    most = max(terms["max_bytes"] // 8, 65_536)  # in JSON a byte may take six
+    batch: list[Json] = []
+    size = 0
+    with click.progressbar(length=count, label="Importing", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
+
+        def send() -> None:
+            answer = hub.post("/import", {"messages": batch}, patience=PATIENCE)
+            tally.add(answer)
+            for each in answer["left"]:
+                tally.left[each["why"]] += 1
+            bar.update(len(batch))
+
+        for item, length in items:
+            if length > terms["max_body"]:
+                tally.left[f"Larger than max_body ({terms['max_body']:,} bytes)."] += 1
+                continue
+            if batch and (len(batch) >= BATCH or size + length > most):
+                send()
+                batch, size = [], 0
+            batch.append(item)
+            size += length
+        if batch:
+            send()
+
+
+def _cut(items: list[Json]) -> Iterator[list[Json]]:
+    for start in range(0, len(items), BATCH):
+        yield items[start : start + BATCH]
+
+
+def _summary(tally: Tally) -> Json:
+    return {
+        "messages": tally.messages,
+        **{key: tally.told[key] for key in ("taken", "known", "again", "names", "forwards", "sessions")},
+        "left": dict(tally.left),
+        "remarks": dict(tally.remarks),
+    }
+
+
+def _tell(tally: Tally) -> None:
+    told = tally.told
+    show.say(
+        f"{tally.messages:,} messages: {told['taken']:,} taken, {told['known']:,} were here already, "
+        f"{tally.left.total():,} left out."
+    )
+    if told["names"] or told["forwards"] or told["sessions"]:
+        show.say(
+            f"{told['names']:,} names are new here; {told['forwards']:,} old names lead to new ones;"
+            f" {told['sessions']:,} sessions of old scripts go on."
+        )
+    if told["again"]:
+        show.say(f"{told['again']:,} had been read and come again: other mail came in that moment.")
+    for why, count in tally.left.most_common():
+        show.say(f"  left out {count:,}: {why}")
+    for what, count in tally.remarks.most_common():
+        show.note(f"  {count:,} × {show.one_line(what)}")
+    if not tally.whole():
+        show.note("The count does not add up: something changed the source meanwhile. Import again.")
+
+
+# Export
+
+
+def _when(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """A time, or how long ago."""
+    if value is None:
+        return None
+    try:
+        at = datetime.fromtimestamp(time.time() - seconds(value), UTC)
+    except ValueError:
+        try:
+            at = datetime.fromisoformat(value).astimezone(UTC)
+        except (ValueError, OverflowError):
+            raise click.BadParameter(
+                f"{value!r} is neither a time such as 2026-11-22T09:00 nor a span such as 7d.", context, option
+            ) from None
+    return at.isoformat()
+
+
+@verb("hubbub export everything.jsonl", "hubbub export --with alice --since 7d --markdown > alice.md")
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.option("--markdown", is_flag=True, help="Write Markdown for people, instead of JSON lines.")
+@click.option("--thread", metavar="NAME", help="Only this thread.")
+@click.option("--with", "with_", metavar="NAME", help="Only what this instance sent or was sent.")
+@click.option("--since", metavar="TIME", callback=_when, help="From this time on; 7d is seven days ago.")
+@click.option("--until", metavar="TIME", callback=_when, help="Before this time.")
+def export(settings: Settings, *, file: Path | None, markdown: bool, **narrow: str | None) -> None:
+    """Write messages to FILE, or to standard output: oldest first, what is unread marked. Nothing is changed.
+
+    hubbub import takes the JSON lines into another hub. A copy of everything, with tokens, is hubbub backup.
+    """
+    hub = reach(settings)
+    if file is None:
+        _write(hub, sys.stdout, markdown, narrow)
+        return
+    draft = file.with_name(file.name + ".part")
+    try:
+        with draft.open("w", encoding="utf-8") as out:
+            count = _write(hub, out, markdown, narrow)
+        draft.replace(file)
+    except OSError as why:
+        raise BadValue(f"{file} cannot be written: {why.strerror}.") from None
+    finally:
+        draft.unlink(missing_ok=True)
+    show.note(f"{file}: {count:,} messages")
+
+
+def _write(hub: Requests, out: IO[str], markdown: bool, narrow: dict[str, str | None]) -> int:
+    count = 0
+    after: int | None = 0
+    upto: int | None = None
+    while after is not None:
+        page = hub.get("/export", patience=PATIENCE, after=after, upto=upto, **narrow)
+        if heading := page["heading"]:
+            upto = heading["head"]
+            out.write(f"# Messages, {heading['at']}\n" if markdown else json.dumps(heading, ensure_ascii=False) + "\n")
+        for line in page["lines"]:
+            out.write(_paragraph(line) if markdown else json.dumps(line, ensure_ascii=False) + "\n")
+        count += len(page["lines"])
+        after = page["next"]
+    return count
+
+
+def _paragraph(line: Json) -> str:
+    """A message in Markdown: what was written stands in a fence that it cannot close."""
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", line["body"])), default=0))
+    thread = f" · thread {_plain(line['thread'])}" if line["thread"] else ""
+    unread = f" · unread by {', '.join(line['unread'])}" if line["unread"] else ""
+    head = f"\n## {line['from']} → {line['to']}\n\n{line['at']} · {_plain(line['id'])}{thread}{unread}\n"
+    data = "" if line["data"] is None else f"\n    {json.dumps(line['data'], ensure_ascii=False)}\n"
+    return f"{head}\n{fence}text\n{line['body']}\n{fence}\n{data}"
+
+
+def _plain(text: str) -> str:
+    """What somebody chose, on one line and without markup."""
+    return re.sub(r"([\\`*_\[\]<>#|])", r"\\\1", show.one_line(text))
