@@ -13,14 +13,17 @@ import mcp_types as types
 from mcp.server.caching import CacheHint
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel.server import Server
+from mcp.shared.exceptions import MCPError
 from mcp.shared.message import SessionMessage
 
 from hub import __version__
+from hub.errors import BadValue
 from mcp_client.calls import Call, Calls, Result
 from mcp_client.delivery.channel import CAPABILITY
 from mcp_client.delivery.courier import Courier
 from mcp_client.link import Link
 from mcp_client.pipes import Pipes
+from mcp_client.prompts import PROMPTS, written
 from mcp_client.stdio import transport
 from mcp_client.tools import INSTRUCTIONS, TOOLS, schema
 
@@ -39,6 +42,21 @@ def listed() -> list[types.Tool]:
             annotations=types.ToolAnnotations(read_only_hint=True) if tool.reads else None,
         )
         for name, tool in TOOLS.items()
+    ]
+
+
+def menu() -> list[types.Prompt]:
+    """The prompts as a client is told of them."""
+    return [
+        types.Prompt(
+            name=name,
+            title=prompt.title,
+            description=prompt.about,
+            arguments=[
+                types.PromptArgument(name=blank.name, description=blank.about, required=True) for blank in prompt.blanks
+            ],
+        )
+        for name, prompt in PROMPTS.items()
     ]
 
 
@@ -79,14 +97,32 @@ def build(link: Link, calls: Calls, courier: Courier, log_file: str) -> Server[A
             is_error=result.error,
         )
 
+    async def list_prompts(
+        ctx: ServerRequestContext[Any], _: types.PaginatedRequestParams | None
+    ) -> types.ListPromptsResult:
+        return types.ListPromptsResult(prompts=menu())
+
+    async def get_prompt(ctx: ServerRequestContext[Any], params: types.GetPromptRequestParams) -> types.GetPromptResult:
+        try:
+            said = written(params.name, params.arguments or {})
+        except BadValue as why:
+            raise MCPError(types.INVALID_PARAMS, str(why)) from None
+        told = types.PromptMessage(role="user", content=types.TextContent(type="text", text=said))
+        return types.GetPromptResult(description=PROMPTS[params.name].about, messages=[told])
+
     return Server(
         "hubbub",
         version=__version__,
         title="Hubbub",
         instructions=INSTRUCTIONS,
-        cache_hints={"tools/list": CacheHint(ttl_ms=DAY, scope="public")},
+        cache_hints={
+            "tools/list": CacheHint(ttl_ms=DAY, scope="public"),
+            "prompts/list": CacheHint(ttl_ms=DAY, scope="public"),
+        },
         on_list_tools=list_tools,
         on_call_tool=call_tool,
+        on_list_prompts=list_prompts,
+        on_get_prompt=get_prompt,
     )
 
 

@@ -66,7 +66,7 @@ class Send(Tool):
 
 
 class Broadcast(Tool):
-    about = "Send a message to every agent: 'tell everyone: …', 'announce that …'. For one agent use send."
+    about = "Send a message to every agent: 'broadcast to all: …', 'tell everyone: …'. For one agent use send."
 
     body: Body
     data: Data = None

@@ -79,6 +79,7 @@ def test_all_schemas_together_are_small() -> None:
         ("who's online?", "list_instances"),
         ("msg fred: the build is red", "send"),
         ("tell everyone: …", "broadcast"),
+        ("broadcast to all: …", "broadcast"),
         ("Register this instance as fred", "register"),
         ("rename to fred-debugging", "rename"),
     ],
