@@ -105,9 +105,20 @@ def _on_path() -> Finding:
         )
     if Path(found).resolve().parent != Path(sys.executable).parent.resolve() and not _links_here(Path(found)):
         return Finding(
-            "command", "warning", f"the `hubbub` on your PATH is another installation: {found}", f"{found} --version"
+            "command", "warning", f"the `hubbub` on your PATH is another installation: {found}", _removal(Path(found))
         )
     return Finding("command", "ok", f"{found} is this installation")
+
+
+def _removal(script: Path) -> str:
+    """What removes the installation that a script is part of, by whoever installed it."""
+    real = script.resolve()
+    if "uv" in real.parts and "tools" in real.parts:
+        return "uv tool uninstall hubbub"
+    if "pipx" in real.parts:
+        return "pipx uninstall hubbub"
+    python = real.with_name("python.exe" if os.name == "nt" else "python")
+    return f"{python} -m pip uninstall hubbub" if python.exists() else f"rm {script}"
 
 
 def _links_here(script: Path) -> bool:
