@@ -27,6 +27,7 @@ CONTENT = "## Content"
 FORWARDS = 2 * 3600.0  # seconds for which an old name led to the new one
 PAGE = 500  # rows in one read
 SYSTEM = "system"
+NOTICE = "A notice of the old broker itself, from system."  # why a message is left out
 _BUSY = 10.0  # seconds to wait for the old broker's write
 
 Json = dict[str, Any]
@@ -187,7 +188,7 @@ class OldDatabase:
     def _message(self, row: Json, at: float, *, was_read: bool) -> Row | None:
         sender, to = str(row["from_id"]), str(row["to_id"])
         if sender.lower() == SYSTEM:
-            self.left_out["A notice of the old broker itself, from system."] += 1
+            self.left_out[NOTICE] += 1
             return None
         body = _text(row["content"])
         data = _data(row.get("data"))

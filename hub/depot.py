@@ -62,7 +62,7 @@ class Depot:
         ]
 
     async def terms(self, request: Request) -> Response:
-        self._identify(request).require("admin")
+        self._identify(request).require_owner()
         return json_response(
             {
                 "max_items": MAX_ITEMS,
@@ -73,7 +73,8 @@ class Depot:
         )
 
     async def take(self, request: Request) -> Response:
-        self._identify(request).require("admin")
+        # It writes in anybody's name and hands on sessions: the owner's rights, and no less.
+        self._identify(request).require_owner()
         body = await read_body(request, ImportBody, self._max_frame)
         if max(len(body.names), len(body.messages), len(body.sessions)) > MAX_ITEMS:
             raise BadValue(f"At most {MAX_ITEMS:,} of a kind are taken in one request.", "Send them in parts.")

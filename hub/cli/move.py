@@ -35,6 +35,7 @@ class Tally:
         self.messages = 0
         self.told: Counter[str] = Counter()
         self.left: Counter[str] = Counter()  # messages, by reason
+        self.expected = 0  # of them: what nobody would miss
         self.remarks: Counter[str] = Counter()
 
     def add(self, answer: Json) -> None:
@@ -77,11 +78,12 @@ def import_(settings: Settings, *, source: str, path: Path | None, in_json: bool
         show.put(_summary(tally))
     else:
         _tell(tally)
-    return exits.FAILED if tally.left or not tally.whole() else exits.OK
+    missed = tally.left.total() - tally.expected
+    return exits.FAILED if missed or not tally.whole() else exits.OK
 
 
 def _claude_ipc(hub: Requests, terms: Json, path: Path, tally: Tally) -> None:
-    from hub.claude_ipc import OldDatabase
+    from hub.claude_ipc import NOTICE, OldDatabase
 
     now = time.time()
     old = OldDatabase(path, max_body=terms["max_body"])
@@ -93,6 +95,7 @@ def _claude_ipc(hub: Requests, terms: Json, path: Path, tally: Tally) -> None:
     for batch in _cut(old.sessions(now)):
         tally.add(hub.post("/import", {"sessions": batch}, patience=PATIENCE))
     tally.left.update(old.left_out)
+    tally.expected += old.left_out[NOTICE]
     tally.remarks.update(old.counts)
 
 
@@ -198,13 +201,13 @@ def _summary(tally: Tally) -> Json:
 def _tell(tally: Tally) -> None:
     told = tally.told
     show.say(
-        f"{tally.messages:,} messages: {told['taken']:,} taken, {told['known']:,} were here already, "
+        f"{tally.messages:,} messages: {told['taken']:,} taken, {told['known']:,} here already, "
         f"{tally.left.total():,} left out."
     )
     if told["names"] or told["forwards"] or told["sessions"]:
         show.say(
-            f"{told['names']:,} names are new here; {told['forwards']:,} old names lead to new ones;"
-            f" {told['sessions']:,} sessions of old scripts go on."
+            f"Names new here: {told['names']:,}; old names that lead to new ones: {told['forwards']:,}; "
+            f"sessions of old scripts that go on: {told['sessions']:,}."
         )
     if told["again"]:
         show.say(f"{told['again']:,} had been read and come again: other mail came in that moment.")

@@ -275,7 +275,17 @@ async def test_what_cannot_be_taken_is_told_and_the_rest_is_taken(hub: Live, par
     assert (told["taken"], [each["code"] for each in told["left"]]) == (1, [code])
 
 
-async def test_only_an_admin_may_import_and_trim(hub: Live) -> None:
+async def test_only_the_owner_may_import(hub: Live) -> None:
+    """Whoever imports writes in anybody's name: an admin's token, which may be bound to one, must not."""
+    scopes = ["publish", "subscribe", "observe", "admin"]
+    made = (await hub.request("POST", "/api/v1/tokens", {"scopes": scopes, "name": "bob"})).json()
+    headers = {"Authorization": f"Bearer {made['token']}"}
+    refused = await hub.request("POST", "/api/v1/import", {"messages": [item(1, **{"from": "eve"})]}, headers=headers)
+    assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+    assert await history(hub) == []
+
+
+async def test_export_and_trim_need_their_scopes(hub: Live) -> None:
     made = (await hub.request("POST", "/api/v1/tokens", {"scopes": ["publish", "subscribe"]})).json()
     headers = {"Authorization": f"Bearer {made['token']}"}
     for method, path, body in (
