@@ -9,11 +9,22 @@ from typing import Any, TypeVar
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from hub import frames, inquiry, refusal, wire
-from hub.errors import BadFrame, BadValue, HubbubError, RateLimited, TooLarge, Unavailable, UnknownInstance
+from hub.attachments import Attachments, check_hash
+from hub.errors import (
+    BadFrame,
+    BadValue,
+    HubbubError,
+    RateLimited,
+    TooLarge,
+    Unavailable,
+    UnknownAttachment,
+    UnknownInstance,
+)
+from hub.filename import safe_name
 from hub.limits import Buckets
 from hub.message import Message
 from hub.node import Node
@@ -46,6 +57,7 @@ class PublishBody(As, kw_only=True):
     reply_to: str | None = None
     ttl: float | None = None
     id: str | None = None
+    attachments: frames.Attachments | None = None
 
 
 class ReadBody(As, kw_only=True):
@@ -90,8 +102,10 @@ class Api:
         facts: Callable[[], dict[str, Any]],
         max_frame: int,
         publish_rate: float,
+        attachments: Attachments,
     ) -> None:
         self.node = node
+        self.attachments = attachments
         self._identify = identify
         self._facts = facts
         self._max_frame = max_frame
@@ -105,6 +119,8 @@ class Api:
             Route("/messages", answering(self.publish), methods=["POST"]),
             Route("/messages", answering(self.messages), methods=["GET"]),
             Route("/messages/{id:path}", answering(self.message), methods=["GET"]),
+            Route("/attachments/{sha256}", answering(self.upload), methods=["PUT"]),
+            Route("/attachments/{sha256}", answering(self.attachment), methods=["GET", "HEAD"]),
             Route("/read", answering(self.read), methods=["POST"]),
             Route("/instances", answering(self.instances), methods=["GET"]),
             Route("/instances", answering(self.register), methods=["POST"]),
@@ -126,10 +142,7 @@ class Api:
     async def publish(self, request: Request) -> Response:
         said = await read_body(request, PublishBody, self._max_frame)
         sender = await self._acting(request, said, "publish")
-        if self._rates is not None and (wait := self._rates.take(sender.origin, self.node.now())) > 0:
-            raise RateLimited(
-                f"{sender.name} sends more messages a second than publish_rate allows.", f"Try again in {wait:.1f} s."
-            )
+        self._not_too_often(sender)
         await self.node.journal.room()
         known = self.node.hub.head
         published = await self.node.publish(
@@ -142,6 +155,7 @@ class Api:
                 reply_to=said.reply_to,
                 ttl=said.ttl,
                 id=said.id,
+                attachments=said.attachments,
             ),
         )
         answer = {
@@ -228,6 +242,68 @@ class Api:
             return [], False
         finally:
             self.node.leave(session, "the wait is over")
+
+    # Attachments
+
+    async def upload(self, request: Request) -> Response:
+        sender = await self._acting(request, None, "publish")
+        self._not_too_often(sender)
+        self.node.accept()
+        length = request.headers.get("content-length")
+        sha256 = request.path_params["sha256"]
+        try:
+            stored = await self.attachments.receive(
+                sender.origin, sha256, None if length is None else int(length), request.stream()
+            )
+        except ClientDisconnect:
+            raise BadFrame("The connection ended before the file did; nothing was stored.") from None
+        return json_response({"sha256": sha256, "size": stored.size}, 201 if stored.new else 200)
+
+    async def attachment(self, request: Request) -> Response:
+        sha256 = check_hash(request.path_params["sha256"])
+        if "message" not in request.query_params:
+            return await self._uploaded(request, sha256)
+        identity = self._identify(request)
+        asker = None
+        if "as" in request.query_params or "observe" not in identity.grant.scopes:
+            asker = await self._acting(request, None, "subscribe")
+        message, _ = await inquiry.message(self.node, asker, request.query_params["message"])
+        carried = [each for each in message.attachments or () if each.get("sha256") == sha256]
+        path = self.attachments.find(sha256)
+        if not carried or path is None:
+            raise UnknownAttachment(
+                f"The message {message.id} carries no file {sha256}."
+                if not carried
+                else f"The file {sha256} is not here any more.",
+                "hubbub history shows what messages carry."
+                if not carried
+                else "It may have been lost with the disk, or a restore: ask its sender for it again.",
+            )
+        about = await asyncio.to_thread(path.stat)
+        return FileResponse(
+            path,
+            stat_result=about,
+            media_type="application/octet-stream",  # never what a sender says: a browser might obey it
+            filename=safe_name(str(carried[0].get("name", ""))),
+            headers={
+                "ETag": f'"{sha256}"',
+                "Cache-Control": "private, max-age=31536000, immutable",
+                "Content-Security-Policy": "sandbox; default-src 'none'",
+            },
+        )
+
+    async def _uploaded(self, request: Request, sha256: str) -> Response:
+        """Whether a file that this instance has uploaded is here; of others' files nobody is told."""
+        sender = await self._acting(request, None, "publish")
+        size = self.attachments.size_for(sender.origin, sha256)
+        if size is None:
+            raise UnknownAttachment(
+                f"{sender.name} has uploaded no file with the SHA-256 {sha256} lately.",
+                "PUT it; or name the message that carries it, to read it: ?message=ID",
+            )
+        if request.method == "HEAD":
+            return Response(status_code=200, headers={"Content-Length": str(size), "Cache-Control": "no-store"})
+        return json_response({"sha256": sha256, "size": size})
 
     # Instances, topics, the hub
 
@@ -370,6 +446,12 @@ class Api:
             self.node.leave(session, "the event stream was closed")
 
     # Inside
+
+    def _not_too_often(self, sender: Instance) -> None:
+        if self._rates is not None and (wait := self._rates.take(sender.origin, self.node.now())) > 0:
+            raise RateLimited(
+                f"{sender.name} sends more messages a second than publish_rate allows.", f"Try again in {wait:.1f} s."
+            )
 
     async def _acting(self, request: Request, body: As | None, scope: Scope) -> Instance:
         """The instance that a request acts for; registered now if it acts for the first time."""

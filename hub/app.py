@@ -11,6 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from itertools import count
 from types import FrameType
 from typing import Any
@@ -25,6 +26,7 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from dashboard import pages
 from hub import __version__, signin
 from hub.api import Api, answering
+from hub.attachments import Attachments
 from hub.bridge import Bounds as BridgeBounds
 from hub.bridge import Bridge
 from hub.config import Settings
@@ -71,6 +73,7 @@ class App:
         mode: Mode,
         *,
         sessions: SessionStore,
+        attachments: Attachments,
         notices: Sequence[str] = (),
     ) -> None:
         self.settings = settings
@@ -99,10 +102,11 @@ class App:
             facts=self.facts,
             max_frame=settings.max_frame,
             publish_rate=settings.publish_rate,
+            attachments=attachments,
         )
         self.vault = Vault(door, self.links, self.facts)
         self._metrics = exposition(
-            HubCollector(node, self.connections, refused=lambda: door.refused, cut=lambda: self.cut)
+            HubCollector(node, self.connections, attachments, refused=lambda: door.refused, cut=lambda: self.cut)
         )
         own = Own(settings.host, settings.allowed_hosts, settings.allowed_origins)
         self.legacy: int | None = None  # the port for old scripts, once it listens
@@ -163,6 +167,7 @@ class App:
             "pid": os.getpid(),
             "mode": self.mode,
             "notices": self.notices,
+            "max_attachment": self.settings.max_attachment,
             "legacy": None if self.legacy is None else {"port": self.legacy, "mode": self.bridge.mode},
         }
 
@@ -247,6 +252,13 @@ async def build(settings: Settings) -> AsyncIterator[App]:
         settings.paths.database, synchronous="full" if settings.synchronous == "full" else "normal"
     )
     try:
+        attachments = Attachments(
+            settings.paths.attachments,
+            most=settings.max_attachment,
+            quota=settings.attachments_size,
+            grace=settings.attachment_grace,
+        )
+        await asyncio.to_thread(attachments.open)
         bounds = limits(settings)
         tail = await history.tail(bounds.window_messages, bounds.window_bytes)
         node = Node(
@@ -262,13 +274,23 @@ async def build(settings: Settings) -> AsyncIterator[App]:
                 "the search index": history.index_slice,
                 "the merging of the search index": history.merge_slice,
                 "the tallies": history.tally_slice,
+                "the attachments": partial(attachments.sweep, history.named),
             },
+            uploaded=attachments.size_for,
         )
         keyring = Keyring(OwnerToken(settings.paths.token_file), history)
         await keyring.load()
         told = history.opened.told()
         notices = [told] if told else []
-        yield App(settings, node, Door(keyring, Cookies(keyring)), mode, sessions=history, notices=notices)
+        yield App(
+            settings,
+            node,
+            Door(keyring, Cookies(keyring)),
+            mode,
+            sessions=history,
+            attachments=attachments,
+            notices=notices,
+        )
     finally:
         await history.close()
 

@@ -320,9 +320,12 @@ class Client:
         reply_to: str | None = None,
         ttl: float | None = None,
         id: str | None = None,
+        attachments: Sequence[frames.Attachment] | None = None,
         limit: float | None = None,
     ) -> frames.Published:
         """Say something; returns once it is on disk. `ttl` is in seconds.
+
+        `attachments` are files that were uploaded before, by `hub.transfer`.
 
         It always carries an id (a new UUIDv7 unless given) and is sent again under it after a break, so it is stored
         once. Raises the hub's typed error; or Unreachable after `limit` seconds: then it may or may not be stored, and
@@ -336,6 +339,7 @@ class Client:
             reply_to=reply_to,
             ttl=ttl,
             id=id or new_id(),
+            attachments=list(attachments) if attachments else None,
         )
         self._check_size(frame)
         try:

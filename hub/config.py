@@ -107,6 +107,14 @@ class Settings:
             scope="agent",
         ),
     ] = ()
+    share_folders: Annotated[
+        tuple[str, ...],
+        Words(
+            "Folders from which agents may share files with others.",
+            default="the agent's working folder",
+            scope="agent",
+        ),
+    ] = ()
 
     host: Annotated[
         str, Setting("The address to listen on. Any but loopback needs TLS, or insecure.", limit="an address or name")
@@ -175,6 +183,15 @@ class Settings:
             limit="7 times max_body or more, up to 2GiB",
         ),
     ] = 8 * _MIB
+    max_attachment: Annotated[
+        int, Size("The largest file that a message may carry.", least=0, most=64 * 1024 * _MIB)
+    ] = 32 * _MIB
+    attachments_size: Annotated[
+        int, Size("How many bytes of such files may be kept; then uploads are refused.", least=_MIB)
+    ] = 4096 * _MIB
+    attachment_grace: Annotated[
+        float, Span("How long a file is kept that no message names, or whose messages are gone.", least=1)
+    ] = 3600.0
     max_instances: Annotated[int, Number("How many instances may be registered.", least=1)] = 10_000
     max_sessions_per_name: Annotated[int, Number("How many live sessions may share one name.", least=1)] = 8
     max_connections: Annotated[int, Number("How many connections may be open.", least=1)] = 10_000

@@ -30,6 +30,7 @@ from hub.errors import (
     SlowReader,
     TooMany,
     Unavailable,
+    UnknownAttachment,
 )
 from hub.fanout import Fanout
 from hub.limits import TokenBucket
@@ -270,7 +271,7 @@ class Connection:
                 self._mark_read(session, frame)
             else:
                 return self._answer(session, frame)
-        except InboxFull as why:
+        except (InboxFull, UnknownAttachment) as why:
             assert isinstance(frame, frames.Publish)
             return self._earlier(frame, why)
         except HubbubError as why:
@@ -290,13 +291,13 @@ class Connection:
         try:
             said = await self._node.look_up_thread(said)
             self._publish(said)
-        except InboxFull as why:
+        except (InboxFull, UnknownAttachment) as why:
             await self._earlier(said, why)
         except HubbubError as why:
             self.tell(wire.error(why, said.ref))
 
-    async def _earlier(self, said: frames.Publish, why: InboxFull) -> None:
-        """A retry is not refused because the inbox is full: it may be what filled it."""
+    async def _earlier(self, said: frames.Publish, why: HubbubError) -> None:
+        """A retry is not refused because the inbox is full, which it may have filled, or an upload is forgotten."""
         try:
             earlier = await self._node.earlier(self._instance(), said)
         except HubbubError as failed:

@@ -50,10 +50,11 @@ def write_again(path: Path) -> None:
             while rest:
                 rest = rest[file.write(rest) :]
             place += len(block)
-        _sync(file.fileno())
+        sync_file(file.fileno())
 
 
-def _sync(descriptor: int) -> None:
+def sync_file(descriptor: int) -> None:
+    """Have what was written to an open file survive a power cut. Raises OSError."""
     if sys.platform == "darwin":  # where fsync only hands it to the disk
         import fcntl
 

@@ -10,7 +10,8 @@
     │   ├── BadName         an instance's name outside its alphabet or length
     │   ├── BadTopic        a topic or pattern that is not dotted words
     │   ├── BadValue        a field outside its range
-    │   └── TooLarge        a body, its data or a frame over its limit
+    │   ├── TooLarge        a body, its data, a frame or a file over its limit
+    │   └── HashMismatch    the bytes that came are not those that were announced
     ├── Refused             understood, and not allowed
     │   ├── Unauthorized    no token, or one that does not hold
     │   ├── Forbidden       the token holds, but not for this
@@ -20,11 +21,13 @@
     │   └── TakenOver       somebody else took this session's name by explicit wish
     ├── NotFound            there is no such thing
     │   ├── UnknownInstance
-    │   └── UnknownMessage
+    │   ├── UnknownMessage
+    │   └── UnknownAttachment   a file that is not here, or that whoever names it has not uploaded
     ├── LimitHit            a limit that is a setting; the message names it
     │   ├── InboxFull
     │   ├── RateLimited
     │   ├── TooMany         sessions, connections, subscriptions, instances, topics
+    │   ├── AttachmentsFull  files, all together
     │   └── SlowReader      the socket took nothing for too long
     └── Unavailable         not now; trying again may help
         ├── StorageFailed   the log could not be written; nothing was confirmed
@@ -101,6 +104,10 @@ class TooLarge(BadRequest):
     code, status = "too_large", 413
 
 
+class HashMismatch(BadRequest):
+    code, status = "hash_mismatch", 422
+
+
 class Refused(HubbubError):
     code, status, close = "refused", 403, 4510
 
@@ -141,6 +148,10 @@ class UnknownMessage(NotFound):
     code = "unknown_message"
 
 
+class UnknownAttachment(NotFound):
+    code = "unknown_attachment"
+
+
 class LimitHit(HubbubError):
     code, status, close = "limit_hit", 429, 4010
 
@@ -155,6 +166,10 @@ class RateLimited(LimitHit):
 
 class TooMany(LimitHit):
     code, close = "too_many", 4011
+
+
+class AttachmentsFull(LimitHit):
+    code = "attachments_full"
 
 
 class SlowReader(LimitHit):

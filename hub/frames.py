@@ -28,6 +28,21 @@ class Frame(Struct, tag_field="type", kw_only=True, omit_defaults=True):
     """Base of all frames. Unknown fields are ignored, so that a newer peer can say more."""
 
 
+class Attachment(Struct, kw_only=True):
+    """A file that a message carries; it was uploaded before (docs/http.md). `name` is the sender's word for it, and
+    nobody's path; `size` is bytes."""
+
+    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+    size: Annotated[int, Meta(ge=0, le=2**63 - 1)]
+    name: Annotated[str, Meta(min_length=1, max_length=255)]
+    media_type: Annotated[
+        str, Meta(max_length=127, pattern=r"^[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+$")  # RFC 6838, 4.2
+    ] = "application/octet-stream"
+
+
+Attachments: TypeAlias = Annotated[list[Attachment], Meta(max_length=16)]
+
+
 # From the client
 
 
@@ -58,6 +73,7 @@ class Publish(Frame, tag="publish", kw_only=True):
     reply_to: str | None = None  # the id of the message this answers
     ttl: float | None = None  # seconds until it is no longer worth delivering
     id: str | None = None  # makes it idempotent: the same id gives the same offset again
+    attachments: Attachments | None = None  # files, which this instance has uploaded
 
 
 class Subscribe(Frame, tag="subscribe", kw_only=True):

@@ -16,7 +16,7 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from io import FileIO
 from pathlib import Path
@@ -127,6 +127,12 @@ _HELD = f"""
                         WHERE sent.id = messages.reply_to AND sent.origin = json_extract(messages.data, '$.origin'))
      ORDER BY offset
     """  # noqa: S608
+
+_NAMED = """
+    SELECT DISTINCT json_extract(file.value, '$.sha256') AS sha256
+      FROM messages INDEXED BY messages_attachments, json_each(messages.attachments) file
+     WHERE messages.attachments IS NOT NULL AND sha256 IN (SELECT value FROM json_each(:hashes))
+    """
 
 
 class History:
@@ -642,6 +648,13 @@ class History:
                 "SELECT offset, at, size FROM messages WHERE offset > ? ORDER BY offset LIMIT ?", (after, limit)
             )
             return [Age(*row) for row in rows]
+
+    async def named(self, hashes: Collection[str]) -> set[str]:
+        """Which of these hashes attachments of messages have. Raises StorageFailed."""
+        async with self._failing():
+            return {
+                found for (found,) in await self._searcher.execute_fetchall(_NAMED, {"hashes": _json(list(hashes))})
+            }
 
     async def tokens(self) -> list[TokenRow]:
         """All tokens, oldest first. Raises StorageFailed."""

@@ -25,7 +25,7 @@ from hub.log import Span, Trimmed
 from hub.loops import Loop, Loops, told
 from hub.message import Draft, Message
 from hub.naming import Naming
-from hub.posting import Posting
+from hub.posting import Posting, Uploaded, nothing_uploaded
 from hub.presence import Presence, Standing, printable
 from hub.receipts import Receipts
 from hub.registry import Instance, Registry
@@ -81,6 +81,7 @@ class Hub:
         new_id: Callable[[], str],
         new_secret: Callable[[], str],
         close: Callable[[Session, HubbubError], None],
+        uploaded: Uploaded = nothing_uploaded,
     ) -> None:
         self.limits = limits or Limits()
         self.epoch = state.epoch
@@ -91,7 +92,7 @@ class Hub:
         self.router = Router()
         self.counters = Counters()
         self._presence = Presence()
-        self._posting = Posting(self.registry, self.limits, new_id)
+        self._posting = Posting(self.registry, self.limits, new_id, uploaded)
         self._naming = Naming(self.registry, self._presence, self._posting, self.limits)
         self._receipts = Receipts(self.registry, self._presence)
         self.threads = Threads()

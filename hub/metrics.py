@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from hub.attachments import Attachments
 from hub.connection import Connections
 from hub.node import Node
 
@@ -25,11 +26,13 @@ class HubCollector(Collector):
         self,
         node: Node,
         connections: Connections,
+        attachments: Attachments,
         refused: Callable[[], Counter[str]],
         cut: Callable[[], Counter[str]],
     ) -> None:
         self._node = node
         self._connections = connections
+        self._attachments = attachments
         self._refused = refused
         self._cut = cut
 
@@ -51,6 +54,8 @@ class HubCollector(Collector):
             ("hubbub_journal_waiting", "Drafts that wait to be stored.", journal.waiting),
             ("hubbub_window_messages", "Messages held in memory.", len(hub.window)),
             ("hubbub_window_bytes", "Bytes of the messages held in memory.", hub.window.size),
+            ("hubbub_attachments", "Files that messages carry, or that are yet to be named.", self._attachments.count),
+            ("hubbub_attachments_bytes", "Bytes of these files, each at least 4 KiB.", self._attachments.size),
             ("hubbub_start_time_seconds", "When the hub started, in seconds since 1970.", self._node.started_at),
         ):
             yield GaugeMetricFamily(name, about, value=float(value))
@@ -60,6 +65,8 @@ class HubCollector(Collector):
             ("hubbub_publishes_refused", "Publishes that were refused.", counters.refused),
             ("hubbub_gaps", "Gaps announced to readers.", counters.gaps),
             ("hubbub_sessions_opened", "Sessions since the start.", counters.sessions),
+            ("hubbub_attachments_uploaded", "Files taken in.", self._attachments.uploaded),
+            ("hubbub_attachments_removed", "Files removed since no message names them.", self._attachments.removed),
         ):
             yield CounterMetricFamily(name, about, value=float(count))
         for name, about, label, counts in (

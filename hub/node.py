@@ -19,13 +19,14 @@ import uuid_utils
 from msgspec import UNSET, structs
 
 from hub import fold, frames
-from hub.errors import HubbubError, InboxFull, ShuttingDown, StorageFailed
+from hub.errors import HubbubError, InboxFull, ShuttingDown, StorageFailed, UnknownAttachment
 from hub.fold import State
 from hub.hub import Hub, Limits
 from hub.journal import Job, Journal
 from hub.log import Log, Retention, Trimmed
 from hub.message import Draft, Message
 from hub.pages import Pages
+from hub.posting import Uploaded, nothing_uploaded
 from hub.registry import Instance
 from hub.session import Behind, Gap, Session
 from hub.steady import Steady
@@ -57,7 +58,8 @@ class Listener(Protocol):
 
 
 class Node:
-    """See the module. `upkeep` names what the log wants done behind the head; `clock` gives seconds since 1970."""
+    """See the module. `upkeep` names what the disk wants done behind the head; `uploaded` knows the files
+    that messages may carry; `clock` gives seconds since 1970."""
 
     def __init__(
         self,
@@ -69,6 +71,7 @@ class Node:
         retention: Retention,
         version: str,
         upkeep: Mapping[str, Job] | None = None,
+        uploaded: Uploaded = nothing_uploaded,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -83,6 +86,7 @@ class Node:
             new_id=lambda: str(uuid_utils.uuid7()),
             new_secret=lambda: secrets.token_urlsafe(24),
             close=self._close,
+            uploaded=uploaded,
         )
         self.journal = Journal(log, commit=self.hub.commit, failed=self.hub.failed, facts=list)
         self._clock = clock
@@ -240,11 +244,11 @@ class Node:
                 done.set_result(None)
             return trimmed.more
 
-        self._accept()
+        self.accept()
         self.journal.maintain("a trim by hand", job)
         while not done.done():
             await asyncio.wait({done}, timeout=1.0)
-            self._accept()  # a journal that has ended takes no more turns
+            self.accept()  # a journal that has ended takes no more turns
         done.result()
         return removed[0], removed[1]
 
@@ -252,7 +256,7 @@ class Node:
 
     async def open(self, hello: frames.Hello, listener: Listener) -> tuple[Session, frames.Welcome]:
         """A session for a hello. Raises what `Hub.join` does, ShuttingDown or StorageFailed."""
-        self._accept()
+        self.accept()
         if hello.name is not None:
             await self._others_settled(name_key(hello.name))
         joining = self.hub.join(hello, self.now())
@@ -290,7 +294,7 @@ class Node:
         await self._others_settled(key)
         found = self.hub.registry.find(key)
         if found is None:
-            self._accept()
+            self.accept()
             draft = self.hub.register(name, self.now() if at is None else at)
             if draft is not None:
                 await self._settle(key, draft)
@@ -315,14 +319,14 @@ class Node:
 
     async def rename(self, instance: Instance, name: str, forwards_until: float | None = None) -> None:
         """Give an instance another name; see `Hub.rename`. Raises NameTaken, BadName or StorageFailed."""
-        self._accept()
+        self.accept()
         draft = self.hub.rename(instance, name, self.now(), forwards_until)
         if draft is not None:
             await self._settle(name_key(name), draft)
 
     async def forget(self, instance: Instance, *, unread: int) -> None:
         """Have an instance that nobody uses be no more; see `Hub.forget`. Raises NameTaken or StorageFailed."""
-        self._accept()
+        self.accept()
         await self.journal.append(self.hub.forget(instance, self.now(), unread=unread))
 
     async def subscribe(self, instance: Instance, topic: str) -> list[str]:
@@ -335,7 +339,7 @@ class Node:
 
     async def _resubscribe(self, instance: Instance, draft: Draft | None) -> list[str]:
         if draft is not None:
-            self._accept()
+            self.accept()
             await self.journal.append(draft)
         return sorted(instance.subscriptions)
 
@@ -343,7 +347,7 @@ class Node:
         """Let everybody know what an agent is doing and how it is reached. Raises StorageFailed."""
         draft = self.hub.tell(instance, said, self.now(), by)
         if draft is not None:
-            self._accept()
+            self.accept()
             await self.journal.append(draft)
 
     # Saying
@@ -363,7 +367,7 @@ class Node:
             else:
                 answer(result)
 
-        self._accept()
+        self.accept()
         draft = self.hub.publish(sender, said, self.now())
         if said.id is not None:
             self._saying.setdefault(key, None)
@@ -398,7 +402,7 @@ class Node:
 
         try:
             self.say(sender, said, settle)
-        except InboxFull:
+        except (InboxFull, UnknownAttachment):
             if (earlier := await self.earlier(sender, said)) is None:
                 raise
             return earlier
@@ -406,7 +410,7 @@ class Node:
 
     async def release(self, offset: int, by: str | None) -> Message:
         """Let a held message go, as if it were sent now. Raises UnknownMessage, and what `Hub.publish` does."""
-        self._accept()
+        self.accept()
         draft, fact = self.hub.release(offset, by, self.now())
         message = await self.journal.append(draft)
         await self.journal.append(fact)
@@ -414,7 +418,7 @@ class Node:
 
     async def drop(self, offset: int, by: str | None) -> None:
         """Let a held message never be sent. Raises UnknownMessage or StorageFailed."""
-        self._accept()
+        self.accept()
         await self.journal.append(self.hub.drop(offset, by, self.now()))
 
     async def earlier(self, sender: Instance, said: frames.Publish) -> frames.Published | None:
@@ -429,7 +433,7 @@ class Node:
                 return self.hub.published(said, message, self.now())
         return None
 
-    def _accept(self) -> None:
+    def accept(self) -> None:
         """Raise ShuttingDown once the hub is on its way out: what comes now would not be answered."""
         if self.closing:
             raise shutting_down()

@@ -3,6 +3,8 @@
 HUBBUB_HOME/            0700
   token                 0600  the owner's token, one line
   hubbub.db             0600  the log (in `data_dir` where that is another folder)
+  attachments/          0700  the files that messages carry (beside hubbub.db)
+  files/                0700  those that agents here were sent, a folder for each
   long-messages/        0700  what was too long for a reply of the old protocol
   hub.json              0600  which hub runs; only while one does
   config.toml                 settings, if you write one
@@ -39,6 +41,10 @@ class Paths:
     @property
     def database(self) -> Path:
         return self.data_dir / "hubbub.db"
+
+    @property
+    def attachments(self) -> Path:
+        return self.data_dir / "attachments"
 
     @property
     def long_messages(self) -> Path:

@@ -8,21 +8,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
+
+from msgspec import structs
 
 from hub import frames, wire
 from hub.bounds import MAX_DEPTH, MAX_ID, MAX_TTL, Limits
-from hub.errors import BadValue, InboxFull, TooLarge, TooMany
+from hub.errors import BadValue, InboxFull, TooLarge, TooMany, UnknownAttachment
 from hub.message import OVERHEAD, Draft
 from hub.registry import Instance, Registry
 from hub.topic import INBOX, Address, address, name_key
+
+Uploaded: TypeAlias = Callable[[int, str], int | None]  # the size of a file that an origin has uploaded
+
+
+def nothing_uploaded(_origin: int, _sha256: str) -> int | None:
+    """A hub that keeps no files."""
+    return None
 
 
 class Posting:
     """Makes Drafts, and keeps count of the direct messages among them until they are settled."""
 
-    def __init__(self, registry: Registry, limits: Limits, new_id: Callable[[], str]) -> None:
+    def __init__(self, registry: Registry, limits: Limits, new_id: Callable[[], str], uploaded: Uploaded) -> None:
         self._registry = registry
+        self._uploaded = uploaded
         self._limits = limits
         self._new_id = new_id
         self.under_way: dict[str, tuple[int, int]] = {}  # inbox -> messages and bytes not settled yet
@@ -31,7 +41,8 @@ class Posting:
         """See `Hub.publish`."""
         goes = _address(said.to)
         to, topic = goes.to, goes.topic
-        size = self._size(said) + OVERHEAD
+        attachments = self._attachments(sender, said)
+        size = self._size(said) + wire.data_size(attachments) + OVERHEAD
         for what, text in (("id", said.id), ("thread", said.thread), ("reply_to", said.reply_to)):
             if text is not None and not (0 < len(text) <= MAX_ID and text.isprintable()):
                 raise BadValue(f"{what} is 1 to {MAX_ID} printable characters; this one is {text[:40]!r}.")
@@ -67,6 +78,7 @@ class Posting:
             data=said.data,
             thread=said.thread,
             reply_to=said.reply_to,
+            attachments=attachments,
             expires_at=expires_at,
             retry=said.id is not None,
         )
@@ -101,6 +113,19 @@ class Posting:
                 "Send it in parts, or as a file that the other can read.",
             )
         return body + data
+
+    def _attachments(self, sender: Instance, said: frames.Publish) -> list[dict[str, Any]] | None:
+        """The files as the message has them: each is on the disk, and the sender had it in hand."""
+        for each in said.attachments or ():
+            size = self._uploaded(sender.origin, each.sha256)
+            if size is None:
+                raise UnknownAttachment(
+                    f"{sender.name} has uploaded no file with the SHA-256 {each.sha256} ({each.name[:40]!r}) lately.",
+                    f"PUT it to /api/v1/attachments/{each.sha256} first; hubbub send --file does both.",
+                )
+            if size != each.size:
+                raise BadValue(f"The file {each.name[:40]!r} has {size:,} bytes, not {each.size:,}.")
+        return [structs.asdict(each) for each in said.attachments] if said.attachments else None
 
     def _room_for_topic(self, topic: str) -> None:
         topics = self._registry.topics

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 from urllib.parse import urlencode, urlsplit
@@ -25,6 +25,7 @@ API = "/api/v1"
 TIMEOUT = 10.0  # seconds to connect, and between two bytes of an answer
 MAX_LINE = 65_536
 MAX_HEADERS = 100
+PIECE = 2**18  # bytes read at once of a long answer
 
 
 class Origin(NamedTuple):
@@ -131,6 +132,24 @@ class Requests:
     def delete(self, path: str, **query: Any) -> Any:
         return self._json("DELETE", path, query, None, 0)
 
+    def put(self, path: str, source: Iterable[bytes], length: int, **query: Any) -> Any:
+        """PUT `length` bytes below /api/v1, as they come from `source`."""
+        with self._exchange("PUT", API + path, query, None, 0, upload=(source, length)) as answer:
+            if answer.status >= 400:
+                raise answer.error()
+            return answer.json()
+
+    @contextmanager
+    def download(self, path: str, start: int = 0, **query: Any) -> Iterator[Iterator[bytes]]:
+        """GET bytes from `start` on, below /api/v1: pieces of them as they come."""
+        more = [f"Range: bytes={start}-"] if start else []
+        with self._exchange("GET", API + path, query, None, 0, more=more) as answer:
+            if answer.status >= 400:
+                raise answer.error()
+            if answer.status != (206 if start else 200):
+                raise Unreachable("The hub did not give the part that was asked for.", "hubbub doctor says more.")
+            yield answer.pieces()
+
     def healthy(self) -> bool:
         """Whether a hub answers there at all; needs no token."""
         try:
@@ -152,7 +171,17 @@ class Requests:
                 raise answer.error()
             return answer.json()
 
-    def _exchange(self, method: str, path: str, query: dict[str, Any], body: Any, patience: float) -> _Answer:
+    def _exchange(
+        self,
+        method: str,
+        path: str,
+        query: dict[str, Any],
+        body: Any,
+        patience: float,
+        *,
+        upload: tuple[Iterable[bytes], int] | None = None,
+        more: Sequence[str] = (),
+    ) -> _Answer:
         given = {key.rstrip("_"): value for key, value in query.items() if value is not None}
         target = path + (f"?{urlencode(given)}" if given else "")
         payload = b"" if body is None else json.dumps(body).encode()
@@ -160,6 +189,9 @@ class Requests:
         head += [f"User-Agent: hubbub/{__version__}", "Accept: application/json, text/event-stream"]
         if self._token:
             head.append(f"Authorization: Bearer {self._token}")
+        head += more
+        if upload is not None:
+            head += ["Content-Type: application/octet-stream", f"Content-Length: {upload[1]}"]
         if body is not None:
             head += ["Content-Type: application/json", f"Content-Length: {len(payload)}"]
         connection = self._connect()
@@ -167,6 +199,8 @@ class Requests:
             connection.settimeout(self._timeout + patience)
             with suppress(BrokenPipeError, ConnectionResetError):  # refused early: the answer says why
                 connection.sendall("\r\n".join([*head, "", ""]).encode("ascii") + payload)
+                for piece in upload[0] if upload is not None else ():
+                    connection.sendall(piece)
             return _Answer(connection, self.origin)
         except OSError as why:
             connection.close()
@@ -214,7 +248,7 @@ class _Answer:
 
     def read(self) -> bytes:
         """The whole body. Raises Unreachable where it ends early."""
-        return b"".join(self._pieces())
+        return b"".join(self.pieces())
 
     def json(self) -> Any:
         body = self.read()
@@ -236,7 +270,7 @@ class _Answer:
     def lines(self) -> Iterator[str]:
         """The body's lines as they come."""
         rest = b""
-        for piece in self._pieces():
+        for piece in self.pieces():
             *whole, rest = (rest + piece).split(b"\n")
             for line in whole:
                 yield line.rstrip(b"\r").decode("utf-8", "replace")
@@ -254,14 +288,22 @@ class _Answer:
             headers[name.strip().lower()] = value.strip()
         raise self._not_a_hub()
 
-    def _pieces(self) -> Iterator[bytes]:
+    def pieces(self) -> Iterator[bytes]:
+        """The body, in the pieces in which it comes. Raises Unreachable where it ends early."""
         try:
             if "chunked" in self._headers.get("transfer-encoding", "").lower():
                 while count := self._chunk_size():
                     yield self._exactly(count)
                     self._line()
             elif "content-length" in self._headers:
-                yield self._exactly(int(self._headers["content-length"]))
+                left = int(self._headers["content-length"])
+                if left <= PIECE:
+                    yield self._exactly(left)
+                    return
+                while left > 0:
+                    piece = self._exactly(min(PIECE, left))
+                    left -= len(piece)
+                    yield piece
             else:
                 while piece := self._read(65_536):
                     yield piece

@@ -203,11 +203,15 @@ _LEGACY_SESSIONS = (
     """,
 )
 
+# Few messages carry files: which files are still wanted is asked of them alone.
+_ATTACHMENTS = ("CREATE INDEX messages_attachments ON messages (offset) WHERE attachments IS NOT NULL",)
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration("the first schema", (*_TABLES, *_VIEWS)),
     Migration("a checksum for each message", _CHECKSUM),
     Migration("tallies, so that counting does not look at each message", _TALLIES),
     Migration("sessions of the old protocol", _LEGACY_SESSIONS),
+    Migration("an index of the messages that carry files", _ATTACHMENTS),
 )
 VERSION = len(MIGRATIONS)
 
