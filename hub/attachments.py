@@ -27,12 +27,12 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+from hub.bounds import MAX_ATTACHMENT
 from hub.database import storage_failed
 from hub.disk import sync_file, sync_names
 from hub.errors import AttachmentsFull, BadValue, HashMismatch, TooLarge, Unavailable
 from hub.paths import make_private
 
-MOST = 32 * 2**20
 QUOTA = 4 * 2**30
 GRACE = 3600.0
 BLOCK = 2**20  # bytes that are hashed and written at once
@@ -75,7 +75,7 @@ class Attachments:
         self,
         folder: Path,
         *,
-        most: int = MOST,
+        most: int = MAX_ATTACHMENT,
         quota: int = QUOTA,
         grace: float = GRACE,
         clock: Callable[[], float] = time.monotonic,

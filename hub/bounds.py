@@ -7,6 +7,7 @@ from msgspec import Struct
 MAX_TTL = 10 * 365 * 86_400.0  # seconds
 MAX_ID = 128  # characters of an id, a thread, a reply_to
 MAX_DEPTH = 100  # levels of arrays and objects in a message's data
+MAX_ATTACHMENT = 32 * 2**20  # bytes of a file, unless a setting says otherwise
 MAX_NAMES = 16  # names of one instance at once: its own, and those that still forward to it
 
 

@@ -189,6 +189,11 @@ class Client:
         self._arrived = asyncio.Event()
         self._something_to_send = asyncio.Event()
 
+    @property
+    def place(self) -> Place:
+        """Where the hub is, for requests beside this connection."""
+        return Place(self.url, self._token, self._tls_cert)
+
     # Life
 
     async def start(self) -> Client:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from hub import fold, frames
 from hub.bounds import Limits
@@ -358,7 +358,8 @@ class Hub:
             "expires_at": draft.expires_at,
             **told(loop, self.registry),
         }
-        return self.fact(fold.HELD, whole, f"a message from {draft.sender} to {draft.to} is held", now, about=draft.id)
+        fact = self.fact(fold.HELD, whole, f"a message from {draft.sender} to {draft.to} is held", now, about=draft.id)
+        return structs.replace(fact, attachments=draft.attachments)  # the files are kept while a message names them
 
     def _give_up_room(self, draft: Draft) -> None:
         if draft.topic.startswith(INBOX):
@@ -386,7 +387,8 @@ class Hub:
         sender = self.registry.instances.get(kept["origin"])
         if sender is None:
             raise UnknownInstance(f"{kept['name']}, who sent that message, has been forgotten.", "It can be dropped.")
-        return self._posting.draft(sender, said, now), self._decided(fold.RELEASED, held, by, now)
+        draft = self._posting.draft(sender, said, now, carried=held.attachments)
+        return draft, self._decided(fold.RELEASED, held, by, now)
 
     def drop(self, offset: int, by: str | None, now: float) -> Draft:
         """What says that a held message will never be sent. Raises UnknownMessage."""

@@ -37,11 +37,19 @@ class Posting:
         self._new_id = new_id
         self.under_way: dict[str, tuple[int, int]] = {}  # inbox -> messages and bytes not settled yet
 
-    def draft(self, sender: Instance, said: frames.Publish, now: float, *, capped: bool = True) -> Draft:
-        """See `Hub.publish`."""
+    def draft(
+        self,
+        sender: Instance,
+        said: frames.Publish,
+        now: float,
+        *,
+        capped: bool = True,
+        carried: list[dict[str, Any]] | None = None,
+    ) -> Draft:
+        """See `Hub.publish`. `carried` are files that a message which was held has named already."""
         goes = _address(said.to)
         to, topic = goes.to, goes.topic
-        attachments = self._attachments(sender, said)
+        attachments = carried or self._attachments(sender, said)
         size = self._size(said) + wire.data_size(attachments) + OVERHEAD
         for what, text in (("id", said.id), ("thread", said.thread), ("reply_to", said.reply_to)):
             if text is not None and not (0 < len(text) <= MAX_ID and text.isprintable()):

@@ -6,23 +6,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
-from hub import wire
-from hub.client import new_id
-from hub.errors import BadValue, HubbubError
-from hub.frames import Gap, MessageJson, Published, Recipient, Step
+from hub.client import Client, new_id
+from hub.errors import BadValue, HubbubError, UnknownAttachment
+from hub.frames import Attachment, Gap, MessageJson, Published, Recipient, Step
 from hub.outlook import outlook
+from hub.request import Requests
 from hub.topic import ALL
+from hub.units import size_text
 from mcp_client import framing, tools
 from mcp_client.delivery import check, piggyback, waiting
 from mcp_client.delivery.courier import Courier
+from mcp_client.files import Files
 from mcp_client.inbox import Item
 from mcp_client.link import Link
-from mcp_client.sharing import read_shared
 from mcp_client.shelf import Shelf
 
 SHOWN = 50  # names in one line
@@ -44,16 +44,16 @@ class Call(NamedTuple):
 
 
 class Calls:
-    """The tools, over one `link`. Long bodies go to `shelf`; files are shared from below `folder`.
+    """The tools, over one `link`. Long bodies go to `shelf`; `files` shares files and gets those that were sent.
 
     `courier` may be carrying to the model what a tool would show.
     """
 
-    def __init__(self, link: Link, shelf: Shelf, folder: Path, courier: Courier) -> None:
+    def __init__(self, link: Link, shelf: Shelf, files: Files, courier: Courier) -> None:
         self._link = link
         self._courier = courier
         self._shelf = shelf
-        self._folder = folder
+        self._files = files
         self._by_name: dict[str, Callable[[Any, Call], Awaitable[Result]]] = {
             "register": self._register,
             "send": self._send,
@@ -139,31 +139,42 @@ class Calls:
         }
         return Result(f"{_whither(published, to)} Its id is {published.id}.", structured)
 
-    async def _share_file(self, asked: tools.ShareFile, _: Call) -> Result:
-        hub = await self._link.hub()
-        about = {"file": asked.path, "size": 0, "sha256": "0" * 64, "note": asked.note}
-        room = (hub.welcome.max_body if hub.welcome else 2**20) - wire.data_size(about) - 256
-        shared = read_shared(self._folder, asked.path, max(0, room))
-        data: dict[str, Any] = {"file": shared.file, "size": shared.size, "sha256": shared.sha256}
-        if asked.note is not None:
-            data["note"] = asked.note
-        published = await hub.publish(asked.to, shared.text, data, reply_to=asked.reply_to)
-        sent = self._sent(published, asked.to)
-        return Result(f"{shared.file} ({shared.size} bytes): {sent.text}", sent.structured | {"file": data})
+    async def _share_file(self, asked: tools.ShareFile, call: Call) -> Result:
+        message_id = new_id()
+        for last in (False, True):
+            hub = await self._link.hub()
+            who = hub.name or self._link.name
+            sent = await self._files.share(_requests(hub), who, asked.path, call.progress)
+            try:
+                published = await hub.publish(
+                    asked.to,
+                    asked.note or f"{sent.name} ({size_text(sent.size)})",
+                    reply_to=asked.reply_to,
+                    id=message_id,
+                    attachments=[Attachment(**sent.told())],
+                )
+                break
+            except UnknownAttachment:  # the hub was started again between the two
+                if last:
+                    raise
+        told = self._sent(published, asked.to)
+        return Result(f"{sent.name} ({size_text(sent.size)}): {told.text}", told.structured | {"file": sent.told()})
 
     # Receiving
 
     async def _check(self, asked: tools.Check, call: Call) -> Result:
         await self._ready()
         await self._courier.before_reading()
-        return self._mail(check.take(self._link.inbox, call.claim, asked.limit), "No new messages.")
+        return await self._mail(check.take(self._link.inbox, call.claim, asked.limit), "No new messages.", call)
 
     async def _wait(self, asked: tools.Wait, call: Call) -> Result:
         await self._ready()
         await self._courier.before_reading()
         with self._link.waiting(), self._courier.listening():
             items = await waiting.for_news(self._link, call.claim, asked.timeout, call.progress)
-        return self._mail(items, f"Nothing came within {asked.timeout:g} s. Call wait again to go on waiting.")
+        return await self._mail(
+            items, f"Nothing came within {asked.timeout:g} s. Call wait again to go on waiting.", call
+        )
 
     async def _ask(self, asked: tools.Ask, call: Call) -> Result:
         await self._link.hub()
@@ -186,7 +197,7 @@ class Calls:
             self._link.bell.ring()
         sent = self._sent(published, asked.to).structured
         if reply is not None:
-            mail = self._mail([reply], "")
+            mail = await self._mail([reply], "", call)
             return Result(mail.text, mail.structured | {"answered": True, "question": sent})
         text = (
             f"No reply within {asked.timeout:g} s. {whither} A late reply comes like any message: call wait to go on "
@@ -202,8 +213,9 @@ class Calls:
             await self._link.hub()
         await self._link.settled()
 
-    def _mail(self, items: Sequence[Item], nothing: str) -> Result:
+    async def _mail(self, items: Sequence[Item], nothing: str, call: Call) -> Result:
         shown = self._shown(items)
+        await self._collect(shown, call)
         structured: dict[str, Any] = {"messages": [each for each in shown if isinstance(each, dict)]}
         if items:
             structured["note"] = framing.NOTE
@@ -214,6 +226,12 @@ class Calls:
             structured["offline"] = str(self._link.trouble or "not connected")
             text += f"\n\nNot connected just now: {structured['offline']} What is sent meanwhile comes afterwards."
         return Result(text, structured)
+
+    async def _collect(self, shown: Iterable[dict[str, Any] | Gap], call: Call) -> None:
+        """Get the files that these messages carry, if the hub is there."""
+        carrying = [each for each in shown if isinstance(each, dict) and each["attachments"]]
+        if carrying and (hub := self._link.current) is not None:
+            await self._files.collect(_requests(hub), hub.name or self._link.name, carrying, call.progress)
 
     def _shown(self, items: Iterable[Item | MessageJson]) -> list[dict[str, Any] | Gap]:
         return [
@@ -271,9 +289,9 @@ class Calls:
             text += f"\n\nOlder ones: the same with before={page.messages[0].offset}."
         return Result(text, structured)
 
-    async def _status(self, asked: tools.Status, _: Call) -> Result:
+    async def _status(self, asked: tools.Status, call: Call) -> Result:
         if asked.message_id is not None:
-            return await self._whereabouts(asked.message_id)
+            return await self._whereabouts(asked.message_id, call)
         link = self._link
         try:
             hub = await link.hub()
@@ -287,7 +305,7 @@ class Calls:
             {"you": hub.name, "connected": True, "url": hub.url, "hub": msgspec.to_builtins(status)},
         )
 
-    async def _whereabouts(self, message_id: str) -> Result:
+    async def _whereabouts(self, message_id: str, call: Call) -> Result:
         where = await (await self._link.hub()).whereabouts(message_id)
         steps = [_climbed(step) for step in where.ladder[:SHOWN]] or ["nobody was there to get it."]
         if len(where.ladder) > SHOWN:
@@ -296,10 +314,15 @@ class Calls:
                 0, f"{len(where.ladder)} recipients: " + ", ".join(f"{n} {state}" for state, n in counts.items())
             )
             steps.append(f"and {len(where.ladder) - SHOWN} more")
+        shown = self._shown([where.message])
+        files = ""
+        if where.message.attachments and where.message.from_ != self._link.name:
+            await self._collect(shown, call)
+            files = "\n\n" + framing.as_text(shown)
         return Result(
-            f"Message to {where.message.to}, sent {_moment(where.message.at)}:\n" + "\n".join(steps),
+            f"Message to {where.message.to}, sent {_moment(where.message.at)}:\n" + "\n".join(steps) + files,
             {
-                "messages": self._shown([where.message]),
+                "messages": shown,
                 "ladder": msgspec.to_builtins(where.ladder[:SHOWN]),
                 "recipients": len(where.ladder),
                 "note": framing.NOTE,
@@ -317,6 +340,10 @@ def _climbed(step: Step) -> str:
     times = [f"{rung} {f'{at:%H:%M:%S}Z' if at else 'at a time not known'}" for rung, at in step.times.items()]
     climbed = f" ({', '.join(times)})" if times else ""
     return f"{step.name}: {step.state}{climbed}{'' if step.online else ', offline'}"
+
+
+def _requests(hub: Client) -> Requests:
+    return Requests(hub.place.url, hub.place.token, tls_cert=hub.place.tls_cert)
 
 
 def _filled(recipient: Any) -> dict[str, Any]:

@@ -18,6 +18,7 @@ import msgspec
 
 from hub import wire
 from hub.errors import HubbubError
+from hub.filename import safe_name
 from hub.frames import Gap, Message, MessageJson
 from mcp_client.shelf import Shelf
 
@@ -107,12 +108,30 @@ def _one(shown: dict[str, Any], mark: str) -> str:
         tail += f"\nOnly the beginning is shown; all {shown['body_size']} bytes are in {shown['body_file']}"
     if "data_file" in shown:
         tail += f"\nIts data ({shown['data_size']} bytes of JSON) is in {shown['data_file']}"
+    for each in shown["attachments"] or ():
+        where = _where(each, str(shown["id"]))
+        tail += f"\nThe file {_quoted(safe_name(str(each.get('name') or '')))} {where}"
     return f"{head}\n<<<{mark}\n{_said(shown)}\n{mark}>>>{tail}"
 
 
 def _said(shown: dict[str, Any]) -> str:
-    body = str(shown["body"])
-    return body if shown["data"] is None else f"{body}\ndata: {_json(shown['data'])}"
+    parts = [str(shown["body"])]
+    if shown["data"] is not None:
+        parts.append(f"data: {_json(shown['data'])}")
+    for each in shown["attachments"] or ():
+        about = f"{each.get('size')} bytes, {_quoted(each.get('media_type'))}"
+        parts.append(f"file: {_json(str(each.get('name'))[:255])} ({about})")
+        if "head" in each:
+            parts.append(f"it begins:\n{each['head']}")
+    return "\n".join(parts)
+
+
+def _where(attachment: dict[str, Any], message_id: str) -> str:
+    if "file" in attachment:
+        return f"is at {attachment['file']}"
+    if "trouble" in attachment:
+        return f"could not be had: {attachment['trouble']}"
+    return f"is not fetched yet: status with the message's id {_quoted(message_id)} does it"
 
 
 def _quoted(text: object) -> str:

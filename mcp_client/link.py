@@ -101,6 +101,11 @@ class Link:
         return self._hub is not None and self._hub.state == "online"
 
     @property
+    def current(self) -> Client | None:
+        """The client, if it is online."""
+        return self._hub if self.online else None
+
+    @property
     def url(self) -> str | None:
         return self._hub.url if self._hub else None
 

@@ -77,6 +77,7 @@ async def _serve(settings: Settings, finder: Finder, pipes: Pipes, log_file: Pat
     from mcp_client.delivery.courier import Courier
     from mcp_client.delivery.examine import Examination
     from mcp_client.delivery.hook_server import HookServer
+    from mcp_client.files import Files
     from mcp_client.link import Link
     from mcp_client.service import serve
     from mcp_client.shelf import Shelf
@@ -84,10 +85,12 @@ async def _serve(settings: Settings, finder: Finder, pipes: Pipes, log_file: Pat
     folder = Path(os.environ.get("CLAUDE_PROJECT_DIR") or Path.cwd())
     shelf = Shelf(settings.home / "bodies")
     shelf.tidy()
+    files = Files(settings.home / "files", [*map(Path, settings.share_folders)] or [folder])
+    files.tidy()
     link = Link(settings.name or default_name(os.environ, Path.cwd()), finder, client=_client(os.environ))
     courier = Courier(link, shelf, _rules(settings), environ=os.environ)
     async with HookServer(courier, Examination(courier, os.environ)).open(settings.home, os.environ, folder):
-        await serve(pipes, link, Calls(link, shelf, folder, courier), courier, str(log_file))
+        await serve(pipes, link, Calls(link, shelf, files, courier), courier, str(log_file))
     log.info("standard input closed")
 
 

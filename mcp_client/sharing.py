@@ -1,72 +1,78 @@
-"""A file of the working folder as a message. Nothing outside that folder leaves this machine by mistake or by trick."""
+"""Which files an agent may share: those below the folders that its user allows, nothing else by mistake or by trick.
+
+Links are resolved first; what that gives is then opened one folder after the other without following any, so that no
+link can take a folder's place between the check and the opening. What is sent is what that descriptor reads.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import os
-import stat
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from hub.errors import BadValue, Forbidden, TooLarge
+from hub.errors import BadValue, Forbidden
+from hub.transfer import READING, check_regular
 
-# Opening a pipe would wait for its writer; and between the check and the opening, no link may take the file's place.
-_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
 
 
-class Shared(NamedTuple):
-    """A text file: its path below the folder, its text, its size in bytes, and the SHA-256 of its bytes in hex."""
+class Opened(NamedTuple):
+    """A file that may be shared: its path below its folder, and a descriptor to read it by."""
 
     file: str
-    text: str
-    size: int
-    sha256: str
+    descriptor: int
 
 
-def read_shared(root: Path, path: str, limit: int) -> Shared:
-    """Read a text file at or below `root`, links resolved, of up to `limit` bytes.
-
-    Raises Forbidden for what lies elsewhere, TooLarge, and BadValue for what is no text file.
-    """
-    root = root.resolve()
+@contextmanager
+def opened(folders: Sequence[Path], path: str) -> Iterator[Opened]:
+    """Open a file at or below one of `folders`; a relative path is below the first. Raises Forbidden, BadValue."""
+    root, found = _within(folders, path)
     try:
-        found = (root / path).resolve(strict=True)
-    except (OSError, ValueError, RuntimeError):
-        raise BadValue(
-            f"There is no file {path} in {root}.", "Name it as it stands below the working folder."
-        ) from None
-    if not found.is_relative_to(root):
-        raise Forbidden(
-            f"{path} is not in the working folder {root}; only what is can be shared.", "Copy it there first."
-        )
-    text = _read(found, path, limit)
-    try:
-        body = text.decode("utf-8")
-    except UnicodeDecodeError:
-        body = "\0"
-    if "\0" in body:
-        raise BadValue(
-            f"{path} is not a text file in UTF-8; only text can be shared.", "Send the recipient its path instead."
-        )
-    return Shared(found.relative_to(root).as_posix(), body, len(text), hashlib.sha256(text).hexdigest())
-
-
-def _read(found: Path, path: str, limit: int) -> bytes:
-    try:
-        descriptor = os.open(found, _FLAGS)
+        descriptor = _open(root, found.relative_to(root))
     except OSError as why:
         raise BadValue(f"{path} cannot be read: {why.strerror or why}.") from None
     try:
-        about = os.fstat(descriptor)
-        if not stat.S_ISREG(about.st_mode):
-            raise BadValue(f"{path} is not a file.", "Name one file; a folder is shared file by file.")
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            content = file.read(limit + 1)
+        check_regular(descriptor, path)
+        yield Opened(found.relative_to(root).as_posix(), descriptor)
     finally:
         os.close(descriptor)
-    if len(content) > limit:
-        raise TooLarge(
-            f"{path} has {max(about.st_size, len(content))} bytes; a shared file may have up to {limit}.",
-            "Send its path, or share the part that matters.",
-        )
-    return content
+
+
+def _within(folders: Sequence[Path], path: str) -> tuple[Path, Path]:
+    roots = []
+    for folder in folders:
+        with suppress(OSError, RuntimeError):
+            roots.append(folder.resolve(strict=True))
+    shown = " or ".join(str(root) for root in roots)
+    if not roots:
+        raise Forbidden("There is no folder that files may be shared from.", "Set share_folders to one that is there.")
+    try:
+        found = (roots[0] / path).resolve(strict=True)
+    except (OSError, ValueError, RuntimeError):
+        raise BadValue(f"There is no file {path} in {shown}.", "Name it as it stands below that folder.") from None
+    for root in roots:
+        if found == root:
+            raise BadValue(f"{path} is not a file.", "Name one file; a folder is shared file by file.")
+        if found.is_relative_to(root):
+            return root, found
+    raise Forbidden(
+        f"{path} is not in {shown}; only what is can be shared.",
+        "Copy it there first, or have the user add its folder to share_folders.",
+    )
+
+
+def _open(root: Path, below: Path) -> int:
+    if sys.platform == "win32":
+        return os.open(root / below, READING)
+    folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for part in below.parts[:-1]:
+            inner = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | _NO_LINKS, dir_fd=folder)
+            os.close(folder)
+            folder = inner
+        return os.open(below.name, READING | _NO_LINKS, dir_fd=folder)
+    finally:
+        os.close(folder)

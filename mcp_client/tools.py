@@ -152,8 +152,8 @@ class History(Tool):
 
 class ShareFile(Tool):
     about = (
-        "Send a text file of the working folder, whole: 'share notes.md with bob'. The recipient gets its text, "
-        "name, size and SHA-256."
+        "Send a file of the working folder, of any kind, up to 32 MiB: 'share notes.md with bob'. The recipient gets "
+        "it as a file of its own, and of a text sees the beginning."
     )
 
     to: To

@@ -28,11 +28,13 @@ _data_dir = click.option(
 def backup(settings: Settings, *, file: Path, force: bool, data_dir: str | None, in_json: bool) -> None:
     """Copy the hub's database to FILE, while the hub runs or not. Nobody has to wait for it.
 
-    FILE is checked before it gets its name. It holds what was confirmed before, and not the token file.
+    FILE is checked before it gets its name. It holds what was confirmed before, and neither the token file nor the
+    files that messages carry: copy the folder attachments beside the database for those.
     """
     from hub.backup import back_up
 
-    copied = back_up(_database(_here(settings, data_dir)), file, force=force)
+    database = _database(_here(settings, data_dir))
+    copied = back_up(database, file, force=force)
     if in_json:
         show.put(
             {
@@ -44,6 +46,9 @@ def backup(settings: Settings, *, file: Path, force: bool, data_dir: str | None,
         )
     else:
         show.say(f"{copied.file}: {copied.messages:,} messages, up to offset {copied.head}, {copied.size:,} bytes")
+    attachments = database.with_name("attachments")
+    if attachments.is_dir():
+        show.note(f"The files that messages carry are not in it: copy {attachments} too, now or later.")
 
 
 @verb("hubbub stop && hubbub restore hubbub-monday.db")

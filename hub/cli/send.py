@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -16,6 +18,8 @@ from hub.errors import BadValue, TooLarge
 from hub.request import Requests
 from hub.units import size_text
 
+_FILE = click.Path(path_type=Path)
+
 
 def _json(context: click.Context, option: click.Parameter, value: str | None) -> Any:
     try:
@@ -27,46 +31,68 @@ def _json(context: click.Context, option: click.Parameter, value: str | None) ->
 @verb(
     'hubbub send --as bob alice "the build is green"',
     'hubbub send --as bob "#build.linux" "red again" --data \'{"run": 812}\'',
+    "hubbub send --as bob alice --file notes.md --file build.log",
     "git diff | hubbub send --as bob alice -",
 )
 @click.argument("to")
-@click.argument("text")
+@click.argument("text", required=False)
 @speaker("Who sends.")
 @click.option("--thread", metavar="NAME", help="What this belongs to.")
 @click.option("--reply-to", metavar="ID", help="The id of the message that this answers.")
 @click.option("--data", callback=_json, metavar="JSON", help="Any JSON beside the text.")
 @click.option("--ttl", callback=span, metavar="SPAN", help="How long it is worth delivering, as 90s or 7d.")
+@click.option("--file", "files", type=_FILE, multiple=True, metavar="PATH", help="A file to send along; repeatable.")
 @click.option("--id", "message_id", metavar="ID", help="Makes it safe to send again: the same id is stored once.")
 @as_json("Print {id, offset, to} as JSON.")
 def send(
     settings: Settings,
     *,
     to: str,
-    text: str,
+    text: str | None,
     who: str | None,
     thread: str | None,
     reply_to: str | None,
     data: Any,
     ttl: float | None,
+    files: tuple[Path, ...],
     message_id: str | None,
     in_json: bool,
 ) -> None:
     """Write TEXT to TO: an instance's name, a #topic, or all.
 
-    The text - is standard input, as it is. The name need not be known yet: the message waits for it.
+    The text - is standard input, as it is; with --file it may be left out. The name need not be known yet: the message
+    waits for it.
     """
+    name = acting(settings, who)
+    if text is None and not files:
+        raise click.UsageError("There is nothing to send: give a TEXT, or a --file.")
+    body = ", ".join(path.name for path in files) if text is None else body_of(settings, text)
     answer = publish(
         reach(settings),
-        acting(settings, who),
+        name,
         to,
-        body_of(settings, text),
+        body,
         thread=thread,
         reply_to=reply_to,
         data=data,
         ttl=ttl,
         id=message_id,
+        attachments=[uploaded(settings, name, path) for path in files] or None,
     )
     accepted(to, answer, in_json=in_json)
+
+
+def uploaded(settings: Settings, who: str, path: Path) -> dict[str, Any]:
+    """Have a file at the hub, and say how a message names it. Raises BadValue, TooLarge and the hub's own errors."""
+    from hub.transfer import open_file, upload
+
+    hub = reach(settings)
+    descriptor = open_file(path)
+    try:
+        limit = int(hub.get("/status")["max_attachment"])
+        return upload(hub, descriptor, who=who, name=path.name, limit=limit).told()
+    finally:
+        os.close(descriptor)
 
 
 def publish(hub: Requests, who: str, to: str, body: str, **parts: Any) -> dict[str, Any]:

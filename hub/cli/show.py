@@ -74,6 +74,17 @@ def message(told: Mapping[str, Any]) -> None:
     if told.get("data") is not None:
         data = json.dumps(told["data"], ensure_ascii=False)
         say(paint(f"  data {one_line(data) if safe else data}", "dim"))
+    attachments(told)
+
+
+def attachments(told: Mapping[str, Any]) -> None:
+    """The files that a message carries, and how to get them."""
+    carried = told.get("attachments") or []
+    for each in carried:
+        name = json.dumps(str(each.get("name")), ensure_ascii=True)
+        say(paint(f"  file {name}, {each.get('size')} bytes", "dim"))
+    if carried:
+        say(paint(f"  hubbub fetch {one_line(str(told['id']))}", "dim"))
 
 
 def table(rows: Iterable[Sequence[str]], heads: Sequence[str]) -> None:

@@ -19,6 +19,7 @@ VERBS: Final = {
     "send": Verb("Talk", "send", "send", "Write to an instance, a #topic, or all."),
     "read": Verb("Talk", "read", "read", "Print what is unread, and mark it read."),
     "wait": Verb("Talk", "read", "wait", "Wait for a message, then do as read does."),
+    "fetch": Verb("Talk", "fetch", "fetch", "Get the files that a message carries."),
     "ask": Verb("Talk", "ask", "ask", "Send a question and wait for its answer."),
     "ls": Verb("Look", "look", "ls", "List the instances: who is online, what waits."),
     "history": Verb("Look", "look", "history", "Print old messages; search them."),

@@ -124,6 +124,10 @@ NOTICED = {
         "its client sees an end of file: as for a hub that is away",
     ),
     "mcp_client/delivery/hook_server.py _waited": Noticed("the hook's connection, which waits for both", "as above"),
+    "mcp_client/files.py _in_thread": Noticed(
+        "the tool call, which waits for it",
+        "tests/mcp_client/test_files.py::test_a_file_that_cannot_be_had_is_said_and_status_tries_again",
+    ),
     "mcp_client/delivery/waiting.py _telling": Noticed(
         "the tool call, which waits for it at its end",
         "what it sends goes where the result goes: one fails as the other",

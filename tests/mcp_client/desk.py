@@ -11,6 +11,7 @@ from typing import Any
 from hub.request import Place
 from mcp_client.calls import Call, Calls, Result
 from mcp_client.delivery.courier import Courier, Rules
+from mcp_client.files import Files
 from mcp_client.inbox import Inbox
 from mcp_client.link import Link
 from mcp_client.shelf import Shelf
@@ -74,7 +75,7 @@ async def desk(
     **limits: Any,
 ) -> AsyncIterator[Desk]:
     async def find(_: bool) -> Place:
-        return Place(hub.url, TOKEN)
+        return Place(hub.url, getattr(hub, "token", TOKEN))  # a real hub has one of its own
 
     folder = home / "work"
     folder.mkdir(exist_ok=True)
@@ -84,7 +85,7 @@ async def desk(
     link.start()
     courier.start()
     try:
-        yield Desk(hub, link, Calls(link, shelf, folder, courier), courier)
+        yield Desk(hub, link, Calls(link, shelf, Files(home / "files", [folder]), courier), courier)
     finally:
         await courier.close()
         await link.close()

@@ -319,13 +319,13 @@ async def test_every_tool_works_against_the_real_hub(home: Path) -> None:
         while len(bodies) < 3:
             _, heard = await call(bob, "wait", timeout=BOUND)
             bodies += [each["body"] for each in heard["messages"]]
-        assert bodies == ["failed on linux", "lunch", "# Notes\n"]
+        assert bodies == ["failed on linux", "lunch", "read this"]
         _, history = await call(bob, "history", search="linux")
         assert [each["topic"] for each in history["messages"]] == ["build.linux"]
         _, history = await call(bob, "history", limit=2)
         assert history["more"] is True
         _, history = await call(bob, "history", **{"with": "alice"})
-        assert [each["body"] for each in history["messages"]][-1] == "# Notes\n"
+        assert [each["body"] for each in history["messages"]][-1] == "read this"
         assert (await call(bob, "rename", new_name="bobby"))[1]["you"] == "bobby"
         text, sent = await call(alice, "send", to="bob", body="forwarded")
         assert sent["to"][0]["name"] == "bobby"

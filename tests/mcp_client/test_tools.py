@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import re
 from collections.abc import AsyncIterator
@@ -508,30 +507,6 @@ async def test_status_without_a_message_is_about_hub_and_connection(alice: Desk,
     result = await alice.good("status")
     assert f"Connected as alice to the hub at {hub.url}" in result.text
     assert result.structured["connected"] is True
-
-
-async def test_share_file_sends_the_text_with_its_hash(alice: Desk, hub: ScriptedHub, tmp_path: Path) -> None:
-    (tmp_path / "work" / "notes.md").write_bytes(b"# Notes\n")
-    result = await alice.good("share_file", to="bob", path="notes.md", note="see 2")
-    assert result.text.startswith("notes.md (8 bytes): ")
-    (message,) = hub.log
-    assert message.body == "# Notes\n"
-    assert message.data == {
-        "file": "notes.md",
-        "size": 8,
-        "sha256": hashlib.sha256(b"# Notes\n").hexdigest(),
-        "note": "see 2",
-    }
-
-
-@pytest.mark.parametrize("room", [0, 1])
-async def test_a_shared_file_with_its_data_is_never_over_the_hubs_limit(
-    alice: Desk, hub: ScriptedHub, tmp_path: Path, room: int
-) -> None:
-    (tmp_path / "work" / "big.txt").write_bytes(b"x" * (2**20 - 1000 + room * 1000))
-    result = await alice("share_file", to="bob", path="big.txt")
-    assert result.error is bool(room)
-    assert not room or "a shared file may have up to" in result.text
 
 
 async def test_an_unknown_tool_is_an_error_that_lists_them(alice: Desk) -> None:
