@@ -7,6 +7,7 @@ import random
 from collections.abc import Iterable
 
 import pytest
+from msgspec import structs
 
 from hub import fold, frames
 from hub.errors import BadValue, UnknownInstance, UnknownMessage
@@ -273,6 +274,19 @@ def test_a_retry_of_what_went_through_is_not_held(held: tuple[Ring, Message]) ->
     ring.say(3, "thanks")
     draft = core.draft(ring.sessions[0], "bob", "thanks", id="c")
     assert draft.topic == "inbox.bob", "it is in the log already, whatever would become of it now"
+
+
+def test_a_held_message_keeps_the_files_that_it_carries(held: tuple[Ring, Message]) -> None:
+    ring, _ = held
+    core = ring.core
+    core.hub._posting._uploaded = lambda _origin, _sha256: 3
+    file = frames.Attachment(sha256="a" * 64, size=3, name="notes.md")
+    draft = core.draft(ring.sessions[0], "bob", "thanks", id="with a file", attachments=[file])
+    assert draft.topic == fold.HELD
+    (fact,) = core.store(draft)
+    core.hub._posting._uploaded = lambda _origin, _sha256: None  # the hub was started again since
+    sent, _ = core.hub.release(fact.offset, None, core.now)
+    assert fact.attachments == sent.attachments == [structs.asdict(file)]
 
 
 def test_a_released_message_is_sent_under_its_own_id_and_the_circle_may_go_on(held: tuple[Ring, Message]) -> None:
