@@ -15,7 +15,8 @@ import time
 from pathlib import Path
 
 from benchmarks import report, table
-from benchmarks.machine import machine
+from benchmarks.aims import quiet
+from benchmarks.machine import Others, machine
 from benchmarks.works import ALL
 
 ENOUGH = 5  # rounds whose figures may go into the docs
@@ -45,10 +46,15 @@ def main() -> int:
             work.seconds = told.seconds
             begin = time.monotonic()
             print(f"\n{work.name}: {work.title}", flush=True)
+            others = Others()
             result = work.measure(told.rounds, folder / work.name, lambda line: print(line, flush=True))
             print("\n".join(table.table(result)), flush=True)
             print(f"  ({time.monotonic() - begin:.0f} s)", flush=True)
-            report.keep(result, here)
+            share = others.share()
+            if not quiet(share):
+                print("  Other programs took " + (f"{share:.0%}" if share is not None else "an unknown part"), end="")
+                print(" of the machine: too much for a verdict.", flush=True)
+            report.keep(result, {**machine(folder), "others": share})
     report.write([work.name for work in works], into_docs=told.rounds >= ENOUGH)
     return 0
 

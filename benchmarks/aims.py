@@ -8,6 +8,12 @@ from typing import Literal
 from benchmarks.figures import Result, Spread
 
 HUBBUB = "Hubbub"
+QUIET = 0.1  # of the machine that others may take while a work is done, for its figures to be a verdict
+
+
+def quiet(others: float | None) -> bool:
+    """Whether a work was done on a machine that was quiet enough to say that an aim is reached, or that it is not."""
+    return others is not None and others <= QUIET
 
 
 @dataclass(frozen=True)

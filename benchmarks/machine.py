@@ -28,6 +28,36 @@ def machine(folder: Path) -> dict[str, Any]:
     }
 
 
+class Others:
+    """What other programs took of the machine's processors since this was made; its own children must have ended."""
+
+    def __init__(self) -> None:
+        self._begin = time.monotonic(), _busy(), _own()
+
+    def share(self) -> float | None:
+        """Of all cores together, 0 to 1; None where the system does not say (proc(5), /proc/stat)."""
+        begin, busy, own = self._begin
+        now = _busy()
+        if busy is None or now is None:
+            return None
+        cores = os.cpu_count() or 1
+        return max(0.0, (now - busy - (_own() - own)) / ((time.monotonic() - begin) * cores))
+
+
+def _busy() -> float | None:
+    """Seconds that all cores have worked since the machine started: all but idle and waiting for a disk."""
+    try:
+        fields = Path("/proc/stat").read_text().splitlines()[0].split()[1:9]
+    except OSError:
+        return None
+    return sum(int(each) for place, each in enumerate(fields) if place not in (3, 4)) / float(os.sysconf("SC_CLK_TCK"))
+
+
+def _own() -> float:
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
+
+
 def fsync_us(folder: Path, times: int = 50) -> float:
     """Microseconds, median, to write 4 KiB to the end of a file there and have it on disk."""
     took = []

@@ -9,6 +9,8 @@ from benchmarks import picture, report, table
 from benchmarks.__main__ import meant
 from benchmarks.aims import Aim
 from benchmarks.figures import Contender, Result, Sample, Spread, result, spread
+from benchmarks.machine import Others
+from benchmarks.page import page
 from benchmarks.works import ALL
 
 
@@ -93,3 +95,28 @@ def test_what_stands_between_two_marks_is_replaced_and_nothing_else(tmp_path: Pa
     for _ in range(2):
         report.put(page, "<a>", "<b>", "new\n")
         assert page.read_text() == "before\n<a>\n\nnew\n\n<b>\nafter\n"
+
+
+@pytest.mark.parametrize(("others", "verdict"), [(0.02, True), (0.5, False), (None, False)])
+def test_only_a_quiet_machine_gives_a_verdict(tmp_path: Path, others: float | None, verdict: bool) -> None:
+    measured = found([5], [1])
+    measured.work, measured.contenders[1].name = "fanout-100", "NATS core"
+    here = {
+        "at": "x",
+        "system": "x",
+        "processor": "x",
+        "cores": 2,
+        "python": "x",
+        "fsync_us": 1,
+        "load": 1,
+        "commit": "x",
+    }
+    report.keep(measured, {**here, "others": others}, tmp_path / "kept.json")
+    row = next(line for line in page(report.load(tmp_path / "kept.json")).splitlines() if "| ≥ 1.2 |" in line)
+    assert ("| yes |" in row) is verdict
+    assert ("not judged" in row) is not verdict
+
+
+def test_what_others_take_is_a_share_of_the_machine() -> None:
+    share = Others().share()
+    assert share is None or share >= 0
