@@ -18,8 +18,8 @@ def page(kept: dict[str, Any]) -> str:
     lines += ["![Bars: what each server did in each work](images/performance.svg)", ""]
     if any(name.startswith("growth") for name in results):
         lines += ["![Curves: what a message costs as everything around it grows](images/growth.svg)", ""]
-    for found in results.values():
-        lines += [f"### `{found.work}`: {found.title}", "", *_details(found), ""]
+    for name, found in results.items():
+        lines += [f"### `{found.work}`: {found.title}", "", *_details(found), "", _when(kept[name]["machine"]), ""]
     return "\n".join(lines)
 
 
@@ -35,6 +35,12 @@ def _machines(machines: list[dict[str, Any]]) -> str:
         f"one fsync of 4 KiB takes {fsync[0]} to {fsync[-1]} µs there. "
         f"Measured {' and '.join(days)} at {', '.join(commits)}.{busy}"
     )
+
+
+def _when(here: dict[str, Any]) -> str:
+    others = here.get("others")
+    taken = "an unknown part" if others is None else f"{others:.0%}"
+    return f"Measured at {here['commit']}; other programs took {taken} of the machine."
 
 
 def _aims(results: dict[str, Result], kept: dict[str, Any]) -> list[str]:
