@@ -96,7 +96,7 @@ class Receipts:
             return list(islice(everybody.values(), SHOWN_RECIPIENTS + 1)), len(everybody)
         known = self._hearers.get(topic)
         if known is None:
-            hearing = [instance for instance in everybody.values() if hears(instance, topic)]
+            hearing = self._registry.hearers(topic)
             if len(self._hearers) >= MAX_KEPT:
                 self._hearers.clear()
             known = self._hearers[topic] = (hearing[: SHOWN_RECIPIENTS + 1], len(hearing))

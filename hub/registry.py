@@ -145,6 +145,7 @@ class Registry:
         self.inboxes: dict[str, Inbox] = {}
         self.expired: list[Expired] = []  # not told yet
         self.topics: dict[str, Stock] = {}
+        self._subscribers: Tree[int] = Tree()  # by their origins
         self._open: dict[str, Stock] = {}  # those of them that wildcards reach, the newest to be written to last
         for row in state.instances:
             self.instances[row.origin] = Instance(
@@ -163,7 +164,7 @@ class Registry:
             else:
                 self.freed[holding.key] = max(self.freed.get(holding.key, 0), holding.until)
         for subscription in state.subscriptions:
-            self.instances[subscription.origin].subscriptions[subscription.pattern] = subscription.since
+            self._subscribe(self.instances[subscription.origin], subscription.pattern, subscription.since)
         for topic in state.topics:
             self.topics[topic.topic] = Stock(topic.messages, topic.size, topic.head, topic.trimmed)
         for topic in sorted(state.topics, key=lambda each: each.head):
@@ -243,10 +244,10 @@ class Registry:
             case fold.Announced():
                 instance.announce(change)
             case fold.Subscribed():
-                instance.subscriptions.setdefault(change.pattern, change.since)
+                self._subscribe(instance, change.pattern, change.since)
                 return instance
             case fold.Unsubscribed():
-                instance.subscriptions.pop(change.pattern, None)
+                self._unsubscribe(instance, change.pattern)
                 return instance
             case fold.Moved():
                 instance.last_seen = max(instance.last_seen, change.at)
@@ -274,7 +275,20 @@ class Registry:
                 self._let_go_if_empty(INBOX + holding.key, inbox)
             if holding.until is None:
                 self._release(holding.key, offset)
-        instance.subscriptions.clear()
+        for pattern in list(instance.subscriptions):
+            self._unsubscribe(instance, pattern)
+
+    def _subscribe(self, instance: Instance, pattern: str, since: int) -> None:
+        instance.subscriptions.setdefault(pattern, since)
+        self._subscribers.add(pattern, instance.origin)
+
+    def _unsubscribe(self, instance: Instance, pattern: str) -> None:
+        instance.subscriptions.pop(pattern, None)
+        self._subscribers.remove(pattern, instance.origin)
+
+    def hearers(self, topic: str) -> list[Instance]:
+        """Who hears an open topic now, in the order in which they registered; the cost is not everybody's number."""
+        return [self.instances[origin] for origin in sorted(self._subscribers.match(topic))]
 
     def move(self, instance: Instance, received: int, read: int) -> bool:
         """Advance an instance's cursors, which never go back; returns whether anything moved."""

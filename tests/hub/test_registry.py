@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hub.fold import Holding, InstanceRow, SubscriptionRow, TopicRow, WaitingRow
 from hub.log import Party, Span
 from hub.message import Message
-from hub.registry import Inbox, Instance, Registry, Waiting, hears_since
+from hub.registry import Inbox, Instance, Registry, Waiting, hears, hears_since
 from hub.session import END
 from hub.topic import is_open, matches
 from tests.hub.core import NOW, empty, message, told
@@ -166,6 +166,22 @@ def test_subscribing_again_does_not_move_the_beginning() -> None:
 def test_removing_what_is_not_subscribed_is_nothing() -> None:
     _, it = alice(told(3, "$subscription.removed", origin=1, topic="build"))
     assert it.subscriptions == {}
+
+
+PATTERNS = st.lists(st.sampled_from(["a", "b", "*"]), min_size=1, max_size=3).map(".".join) | st.sampled_from(
+    [">", "a.>", "*.>", "a.b.>"]
+)
+STEPS = st.lists(st.tuples(st.sampled_from([1, 2, 3]), PATTERNS, st.booleans()), max_size=12)
+
+
+@given(STEPS)
+def test_the_hearers_of_a_topic_are_those_who_hear_it(steps: list[tuple[int, str, bool]]) -> None:
+    made = registry(*(told(offset, "$instance.registered", name=f"a{offset}") for offset in (1, 2, 3)))
+    for offset, (origin, pattern, add) in enumerate(steps, 4):
+        topic = "$subscription.added" if add else "$subscription.removed"
+        made.apply(told(offset, topic, origin=origin, name=f"a{origin}", topic=pattern))
+    for topic in ("a", "b", "a.b", "a.b.a", "b.b"):
+        assert made.hearers(topic) == [each for each in made.instances.values() if hears(each, topic)]
 
 
 def test_the_facts_are_for_nobody() -> None:
