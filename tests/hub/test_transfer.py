@@ -135,7 +135,8 @@ async def test_a_name_that_is_taken_gets_a_number_and_the_same_bytes_do_not(requ
     assert await get(requests, said, mine) == mine / "notes-3.md", "it is here already"
     assert (mine / "notes.md").read_bytes() == b"my own"
     assert not (tmp_path / "nowhere").exists(), "a link is not written through"
-    first = await asyncio.gather(*(get(requests, said, tmp_path / f"m{n % 2}", private=True) for n in range(6)))
+    # Fewer than there are threads on one core: the hub in this loop reads its files in the same ones.
+    first = await asyncio.gather(*(get(requests, said, tmp_path / f"m{n % 2}", private=True) for n in range(4)))
     assert all(path.read_bytes() == b"from bob" for path in first)
 
 

@@ -63,6 +63,7 @@ WRONG: dict[str, dict[str, list[Any]]] = {
         "reply_to": NOT_TEXT,
         "ttl": ["1", True, [], {}],
         "id": NOT_TEXT,
+        "attachments": ["a", 1, {}, [1], ["a"], [{}]],
     },
     "subscribe": {"ref": NOT_REF, "topic": NOT_TEXT + NOT_NULL},
     "unsubscribe": {"ref": NOT_REF, "topic": NOT_TEXT + NOT_NULL},

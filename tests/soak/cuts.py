@@ -50,7 +50,7 @@ class Wires:
     async def run(self, home: Path, cuts: int) -> Cut:
         """Talk until so many connections were cut; then let everybody catch up, and judge."""
         async with live(home, allowed_hosts=["127.0.0.1"], window_messages=50) as hub:
-            hub.app.node._retention = Retention(age=86_400.0, size=KEPT, facts_age=3600.0)  # less than a setting may be
+            hub.app.node.retention = Retention(age=86_400.0, size=KEPT, facts_age=3600.0)  # less than a setting may be
             host, port = hub.http.removeprefix("http://").split(":")
             async with Cutter(self._chance, host, int(port), mean=12_000).open() as cutter:
                 await self._talk(hub, cutter, cuts)

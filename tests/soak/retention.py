@@ -80,7 +80,7 @@ class Outcome:
                 announced = any(first <= offset <= last for first, last in reader.gaps)
                 assert (offset in reader.numbers) or announced, f"{offset} is missing without a word"
                 assert not (announced and offset in self.kept), f"{offset} is kept, and was said to be gone"
-        assert len(self.away.gaps) == 1, f"{len(self.away.gaps)} gaps"
+        assert len(self.away.gaps) == 1, f"{len(self.away.gaps)} gaps: {self.away.gaps}"
         assert set(self.away.numbers) == self.kept, "not what is kept"
         assert self.in_a_row <= 1, "what waited was delayed by more than one slice"
 
@@ -152,7 +152,7 @@ async def behind_retention(home: Path, messages: int, patch: pytest.MonkeyPatch,
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
         # From here on nothing goes any more: whoever comes back while trimming goes on may be told of several gaps.
-        hub.app.node._retention = Retention(age=1e9, size=2**60, facts_age=1e9)
+        hub.app.node.retention = Retention(age=1e9, size=2**60, facts_age=1e9)
         await publish(hub, outcome, talker, 1)  # the slice that was under way is over
         last = max(outcome.published)
         async with hub.session("away") as back:

@@ -18,6 +18,7 @@ def shown(number: int, body: str = "hello") -> dict[str, Any]:
         "body": body,
         "data": None,
         "at": "2026-11-22T12:00:00Z",
+        "attachments": None,
     }
 
 
