@@ -237,7 +237,11 @@ class _Answer:
         self._connection = connection
         self._where = where
         self._stream: BinaryIO = connection.makefile("rb")
-        self.status, self._headers = self._head()
+        try:
+            self.status, self._headers = self._head()
+        except BaseException:
+            self._stream.close()  # the socket is open as long as this is
+            raise
 
     def __enter__(self) -> _Answer:
         return self

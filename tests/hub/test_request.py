@@ -4,6 +4,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from typing import Any
 
 import pytest
 
@@ -135,6 +136,24 @@ def test_an_answer_is_read_however_it_is_framed(raw: Callable[..., Raw], pieces:
 def test_what_does_not_speak_as_a_hub_is_unreachable(raw: Callable[..., Raw], answer: bytes) -> None:
     with pytest.raises(Unreachable):
         Requests(raw(answer).url, timeout=5).get("/status")
+
+
+def test_a_connection_that_brought_no_answer_is_let_go_of(
+    raw: Callable[..., Raw], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[socket.socket] = []
+    connect = socket.create_connection
+
+    def noted(*where: Any) -> socket.socket:
+        opened.append(connect(*where))
+        return opened[-1]
+
+    url = raw(b"HTTP/1.1 ").url
+    monkeypatch.setattr(socket, "create_connection", noted)
+    with pytest.raises(Unreachable) as held:  # and with it all that its traceback names
+        Requests(url, timeout=5).get("/status")
+    assert held.value
+    assert [each.fileno() for each in opened] == [-1]
 
 
 def test_nobody_there_is_unreachable_and_says_where() -> None:
