@@ -45,7 +45,7 @@ class HubProcess:
     def __init__(self, home: Path, command: Sequence[str] = HUBBUB, **settings: str) -> None:
         self.home = home
         self._note = home / "hub.json"
-        before = self._note.stat().st_mtime_ns if self._note.exists() else None
+        before = self._written_at()
         self.process = subprocess.Popen(
             [*command, "serve"],
             env=environment(home, **settings),
@@ -54,7 +54,7 @@ class HubProcess:
             stderr=subprocess.DEVNULL,
         )
         until = time.monotonic() + BOUND
-        while not (self._note.exists() and self._note.stat().st_mtime_ns != before and self.note()["pid"] == self.pid):
+        while self._written_at() in (None, before) or self.note()["pid"] != self.pid:
             assert self.process.poll() is None, (home / "logs" / "hub.log").read_text()[-2000:]
             assert time.monotonic() < until, "the hub did not come up"
             time.sleep(0.01)
@@ -69,8 +69,14 @@ class HubProcess:
     def note(self) -> dict[str, Any]:
         try:
             return dict(json.loads(self._note.read_text()))
-        except ValueError:
+        except (FileNotFoundError, ValueError):
             return {"pid": 0}
+
+    def _written_at(self) -> int | None:
+        try:
+            return self._note.stat().st_mtime_ns
+        except FileNotFoundError:  # a hub that starts takes away what a killed one left
+            return None
 
     def kill(self) -> None:
         """As `kill -9` does."""
