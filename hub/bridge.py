@@ -10,11 +10,11 @@ browser that some page has sent here, and is closed without a word.
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from typing import NamedTuple
 
 import structlog
+from msgspec import MsgspecError, json
 
 from hub.errors import Unavailable
 from hub.legacy import Legacy, Reply, encoded, refusal
@@ -31,7 +31,7 @@ logger = structlog.get_logger("hubbub.legacy")
 
 
 class Bounds(NamedTuple):
-    """Bytes of a request, seconds for it to come and be answered, connections at a time."""
+    """Bytes of a request; seconds for it to be answered, and for the answer to be taken; connections at a time."""
 
     request: int
     seconds: float
@@ -80,31 +80,29 @@ class Bridge:
         assert task is not None
         self._open.add(task)
         try:
-            async with asyncio.timeout(self._bounds.seconds) as limit:
-                await self._converse(reader, writer, limit)
-        except (OSError, TimeoutError, asyncio.IncompleteReadError):
+            await self._converse(reader, writer)
+        except (OSError, TimeoutError):
             pass  # the other side is gone, or says nothing: what it was not given stays unread
         finally:
             self._open.discard(task)
             writer.close()
 
-    async def _converse(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, limit: asyncio.Timeout
-    ) -> None:
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if len(self._open) > self._bounds.connections:
             await _write(writer, refusal(f"More than {self._bounds.connections} connections at a time; try again"))
             return
-        text = await self._request(reader)
-        if text is None:
-            logger.warning("http_on_the_bridge", peer=writer.get_extra_info("peername"))
-            return
-        reply = await self._reply(text)
+        async with asyncio.timeout(self._bounds.seconds):
+            text = await self._request(reader)
+            if text is None:
+                logger.warning("http_on_the_bridge", peer=writer.get_extra_info("peername"))
+                return
+            reply = await self._reply(text)
         arrived = False
         try:
-            await _write(writer, reply)
+            async with asyncio.timeout(self._bounds.seconds):
+                await _write(writer, reply)
             arrived = reply.settle is None or await _arrived(reader, writer)
         finally:
-            limit.reschedule(None)  # what it was given is marked, however long the disk takes
             if reply.settle is not None:
                 await reply.settle(arrived)
 
@@ -124,8 +122,8 @@ class Bridge:
         if len(text) > self._bounds.request:
             return refusal(f"A request has at most {self._bounds.request:,} bytes")
         try:
-            request = json.loads(text)
-        except (ValueError, RecursionError) as why:
+            request = json.decode(text)
+        except (MsgspecError, UnicodeError, RecursionError) as why:
             return refusal(f"The request is not one JSON object: {why}")
         return await self._legacy.answer(request)
 

@@ -171,6 +171,35 @@ async def test_a_reader_that_dies_with_the_reply_unread_is_given_it_again(hub: L
     assert await barney.check() == []
 
 
+async def test_a_client_that_keeps_its_side_open_longer_than_a_request_may_take_is_in_nobodys_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bridge, "PARTING", 0.5)
+    async with live(tmp_path / "home", legacy_port=0, hello_timeout=0.2) as hub:
+        await (await Script(hub, "fred").registered()).send("barney", "hello")
+        barney = await Script(hub, "barney").registered()
+        reader, writer = await asyncio.open_connection("127.0.0.1", barney.port)
+        check = json.dumps({"action": "check", "instance_id": "barney", "session_token": barney.token}).encode()
+        writer.write(check)
+        assert b"hello" in await reader.read(65_536)
+        async with asyncio.timeout(BOUND):
+            while not (said := await barney.bytes(check)):  # as long as nobody knows whether the first has it
+                pass
+        assert json.loads(said)["messages"] == [], "what the one that stays has been given"
+        writer.close()
+
+
+async def test_a_text_that_is_no_unicode_is_refused_and_no_fault_of_the_hub(hub: Live) -> None:
+    fred = await Script(hub, "fred").registered()
+    for request in (
+        {"action": "send", "to_id": "x", "message": {"content": "\ud800"}, "session_token": fred.token},
+        {"action": "register", "instance_id": "\ud800"},
+        {"action": "list", "session_token": "\ud800"},
+    ):
+        assert (await fred.say(**request))["status"] == "error"
+    assert hub.app.node.problems() == []
+
+
 async def test_two_checks_at_once_are_given_nothing_twice(hub: Live) -> None:
     fred = await Script(hub, "fred").registered()
     barney = await Script(hub, "barney").registered()

@@ -87,7 +87,7 @@ async def test_check_reads_the_tokens_owners_mail_and_nobody_elses(hub: Live) ->
 
 
 @pytest.mark.parametrize("action", ["send", "broadcast", "check", "list", "rename", "nonsense", None])
-@pytest.mark.parametrize("token", [None, "", "wrong", 7, "\ud800"])
+@pytest.mark.parametrize("token", [None, "", "wrong", 7, "é"])
 async def test_without_a_token_that_holds_nothing_is_done(hub: Live, action: Any, token: Any) -> None:
     said = await Script(hub, "fred").say(action=action, session_token=token, from_id="fred", to_id="x", message={})
     assert said == {"status": "error", "message": "Invalid or missing session token"}
