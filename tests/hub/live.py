@@ -16,7 +16,7 @@ from hub import config
 from hub.app import App, run
 from hub.daemon import HubLock
 
-BOUND = 10.0  # seconds for anything that is waited for
+BOUND = 30.0  # seconds for anything that is waited for
 
 
 class Live:

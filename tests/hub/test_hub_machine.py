@@ -11,7 +11,6 @@ import itertools
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -586,6 +585,5 @@ HubMachine.TestCase.settings = settings(
 )
 
 
-@pytest.mark.timeout(180)
 class TestHub(HubMachine.TestCase):
     """Hypothesis drives it."""

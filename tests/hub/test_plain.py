@@ -10,7 +10,7 @@ import pytest
 from hub.line import Texts
 from hub.plain import Plain
 
-BOUND = 10.0
+BOUND = 30.0
 
 
 class Hearing:

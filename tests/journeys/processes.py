@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 HUBBUB = [sys.executable, "-m", "hub"]
-BOUND = 30.0  # seconds for a process to do what it was started for, on a busy machine
+BOUND = 60.0  # seconds for a process to do what it was started for, on a busy machine
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:
@@ -129,10 +129,14 @@ class Agent:
             **more,
         )
         agent = cls(process)
-        await agent.request(
-            "initialize",
-            {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "0"}},
-        )
+        try:
+            await agent.request(
+                "initialize",
+                {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "0"}},
+            )
+        except BaseException:
+            await agent.kill()
+            raise
         agent.write({"jsonrpc": "2.0", "method": "notifications/initialized"})
         return agent
 

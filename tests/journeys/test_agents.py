@@ -10,14 +10,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.journeys.processes import BOUND, Agent, HubProcess, hub_process, run
 
 TWENTY = 20
 
 
-@pytest.mark.timeout(180)
 async def test_bob_s_send_comes_out_of_alice_s_pending_wait(tmp_path: Path) -> None:
     with hub_process(tmp_path / "home") as hub:
         alice, bob = await Agent.start(hub.home, "alice"), await Agent.start(hub.home, "bob")
@@ -45,7 +42,6 @@ async def until(true: Any) -> None:
             pass
 
 
-@pytest.mark.timeout(240)
 async def test_twenty_agents_started_at_once_have_one_hub_and_it_outlives_them(tmp_path: Path) -> None:
     home = tmp_path / "home"
     own_group: dict[str, Any] = {} if sys.platform == "win32" else {"start_new_session": True}

@@ -12,7 +12,7 @@ from typing import Any
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters
 
-BOUND = 30.0
+BOUND = 60.0
 
 
 def parameters(home: Path, url: str | None, name: str | None, token: str | None, folder: Path) -> StdioServerParameters:

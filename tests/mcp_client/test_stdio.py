@@ -16,7 +16,7 @@ from mcp_client import stdio
 from mcp_client.pipes import Pipes
 from mcp_client.stdio import transport
 
-BOUND = 10.0
+BOUND = 30.0
 
 
 class Ends:

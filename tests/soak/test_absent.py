@@ -41,7 +41,6 @@ async def test_a_hub_that_was_stopped_goes_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("namespaces")
-@pytest.mark.timeout(180)
 async def test_a_dropped_link_is_found_out_and_nothing_is_lost_by_it(tmp_path: Path) -> None:
     judge(await dropped_link(tmp_path / "home", 30, keepalive=0.5, **QUICK), within=20)
 

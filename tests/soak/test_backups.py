@@ -10,7 +10,6 @@ import pytest
 from tests.soak.backups import backups
 
 
-@pytest.mark.timeout(120)
 async def test_a_backup_under_load_is_whole_and_restores_to_a_log_of_its_own(tmp_path: Path) -> None:
     counts = await backups(tmp_path, count=2, restores=1, seed=1)
     assert counts["backups"] == 2

@@ -10,7 +10,6 @@ import pytest
 from tests.soak.agents import Killings
 
 
-@pytest.mark.timeout(180)
 async def test_an_agent_killed_between_push_tool_and_read_loses_nothing(tmp_path: Path) -> None:
     killings = Killings(tmp_path / "home", seed=7, hub_too=True)
     verdict = await killings.run(rounds=2)

@@ -11,7 +11,6 @@ from tests.hub.live import live
 from tests.soak.retries import Clerk
 
 
-@pytest.mark.timeout(180)
 async def test_publishes_retried_across_restarts_are_stored_once(tmp_path: Path) -> None:
     counts = await Clerk(tmp_path / "home", seed=3, messages=400, restarts=2).work()
     assert (counts.stored, counts.moved) == (400, 0)

@@ -19,7 +19,6 @@ def all_were_told(crowd: Crowd, rounds: int) -> None:
     assert crowd.counts["goodbyes"] == crowd.counts["closed 4002"] == PUBLISHERS * rounds
 
 
-@pytest.mark.timeout(120)
 async def test_a_hub_that_is_stopped_in_mid_storm_owes_nobody_an_answer(tmp_path: Path) -> None:
     crowd = await shutdowns(tmp_path / "home", rounds=2, seed=1, with_stuck=1)
     all_were_told(crowd, 2)

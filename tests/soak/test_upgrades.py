@@ -21,7 +21,6 @@ def nothing_went_wrong(verdict: Verdict, rounds: int) -> None:
     assert verdict.spread > 0.05, "all came back in the same instant"
 
 
-@pytest.mark.timeout(120)
 async def test_a_hundred_clients_stay_through_an_upgrade(tmp_path: Path) -> None:
     verdict = await upgrades(tmp_path / "home", 1)
     nothing_went_wrong(verdict, 1)
