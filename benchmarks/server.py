@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
-from hub.bench.process import SERVER, LoadProcess, cpu_seconds, memory, start
+from hub.bench.process import SERVER, LoadProcess, start
+from hub.processes import cpu_seconds, memory
 
 HOST = "127.0.0.1"
 PATIENCE = 30.0  # seconds for a server to answer

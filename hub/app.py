@@ -38,6 +38,7 @@ from hub.door import Door
 from hub.errors import HubbubError, StorageFailed, Unauthorized, Unavailable
 from hub.exposure import Mode, check_exposure, check_tls
 from hub.guard import Guard
+from hub.health import Health
 from hub.history import History
 from hub.hub import Limits
 from hub.legacy import SECRET, Legacy, Rules, SessionStore
@@ -126,6 +127,9 @@ class App:
             adopt=legacy.adopt,
             max_frame=settings.max_frame,
         )
+        self.health = Health(
+            node, attachments, settings.paths.database, identify=lambda request: door.identify(request.scope)
+        )
         self.bridge = Bridge(
             legacy,
             BridgeBounds(
@@ -187,7 +191,10 @@ class App:
         return Starlette(
             routes=[
                 WebSocketRoute("/ws", self.connections),
-                Mount("/api/v1", routes=[*self.api.routes(), *self.vault.routes(), *self.depot.routes()]),
+                Mount(
+                    "/api/v1",
+                    routes=[*self.api.routes(), *self.vault.routes(), *self.depot.routes(), *self.health.routes()],
+                ),
                 Route("/healthz", self._healthz, methods=["GET"]),
                 Route("/readyz", self._readyz, methods=["GET"]),
                 Route("/metrics", answering(self._serve_metrics), methods=["GET"]),

@@ -10,7 +10,8 @@ from benchmarks.peers.redis import Redis
 from benchmarks.peers.websockets import NodeWs, Raw, Uvicorn
 from benchmarks.server import Running
 from benchmarks.work import ServerWork
-from hub.bench.process import Failed, memory
+from hub.bench.process import Failed
+from hub.processes import memory
 
 MORE = 2000  # connections in each round: 10,000 after five
 

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hub import __version__
-from hub.bench.process import SERVER, LoadProcess, cores, cpu_seconds, memory, start
+from hub.bench.process import SERVER, LoadProcess, cores, start
 from hub.config import Settings, load
 from hub.daemon import Running, locate, probe
 from hub.errors import Unavailable
 from hub.paths import make_private
+from hub.processes import cpu_seconds, memory
 from hub.request import origin
 
 RATE = 200  # messages a second while latency is measured: an idle hub's, not a busy one's

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Self
 
 SERVER, LOAD = 0, 1  # which of the cores that this process may use
@@ -43,27 +42,6 @@ def start(command: Sequence[str], core: int, environment: Mapping[str, str] | No
     """A process on a core of its own; `more` is subprocess.Popen's."""
     with on_core(core):
         return subprocess.Popen(list(command), env={**os.environ, **(environment or {})}, **more)
-
-
-def cpu_seconds(pid: int) -> float | None:
-    """Processor time of a process with all its threads, in user and system; None where it cannot be known."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return (int(fields[11]) + int(fields[12])) / float(os.sysconf("SC_CLK_TCK"))
-
-
-def memory(pid: int) -> tuple[int, int] | None:
-    """Bytes a process has in memory now, and had at most; None where it cannot be known (proc(5), VmRSS, VmHWM)."""
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except OSError:
-        return None
-    sizes = {
-        key: int(rest.split()[0]) * 1024 for key, _, rest in (line.partition(":") for line in lines) if "kB" in rest
-    }
-    return sizes.get("VmRSS", 0), sizes.get("VmHWM", 0)
 
 
 class LoadProcess:

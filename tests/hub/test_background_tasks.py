@@ -88,6 +88,10 @@ NOTICED = {
         "the script is told, and so is /readyz: Legacy.answer",
         "tests/hub/test_legacy.py::test_a_bug_behind_a_script_is_told_to_both",
     ),
+    "hub/health.py _volume": Noticed(
+        "who asked: the volume is null then",
+        "tests/hub/test_health.py::test_a_disk_that_hangs_is_looked_at_once_and_the_rest_is_told",
+    ),
     "hub/client.py start": Noticed("everybody who asks or listens has the error", THE_CLIENT),
     "hub/client.py _serve": Noticed("the same: it closes the socket", THE_CLIENT),
     "hub/daemon.py _reap_later": Noticed(

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hub.bench.process import Failed, LoadProcess, cpu_seconds, memory
+from hub.bench.process import Failed, LoadProcess
+from hub.processes import cpu_seconds, memory
 from tests.journeys.processes import HubProcess, hub_process
 
 
