@@ -17,8 +17,10 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from dashboard.assets import TEMPLATES, Assets
-from dashboard.view import Filter, entries, flow, nothing, older, overview
-from dashboard.words import HUES, instant
+from dashboard.shell import shell
+from dashboard.source import Source
+from dashboard.views import VIEWS, View, plain
+from dashboard.words import HUES
 
 _OWN_HOST = re.compile(r"[A-Za-z0-9.-]+(:\d+)?|\[[0-9A-Fa-f:.]+\](:\d+)?")
 _YEAR = 365 * 24 * 3600
@@ -34,22 +36,14 @@ _templates = Environment(
 _templates.globals.update(asset=_assets.url, hues=HUES)
 
 
-def routes(snapshot: Callable[[], Awaitable[Any]], *, may_see: Callable[[Request], bool]) -> list[Route]:
-    """`/` and `/static/…`.
+def routes(source: Source, *, may_see: Callable[[Request], bool]) -> list[Route]:
+    """Every page, and `/static/…`.
 
-    `snapshot` gives what `GET /api/v1/snapshot` does, as a value that msgspec can encode. `may_see` says whether who
-    asks has the right to observe; if not, `/` is the locked page. Files are everybody's: they tell nothing of the hub.
+    `may_see` says whether who asks has the right to observe; if not, each page is the locked one. Files are
+    everybody's: they tell nothing of the hub.
     """
-
-    async def front(request: Request) -> Response:
-        if not may_see(request):
-            return locked_page()
-        # Once through JSON: whatever the hub's value is made of, the page sees what the browser will.
-        told = msgspec.json.decode(msgspec.json.encode(await snapshot()))
-        return _front(told, Filter.of(request.query_params), request.headers.get("host", ""))
-
     return [
-        Route("/", front, methods=["GET"], name="dashboard"),
+        *(Route(view.path, _page(view, source, may_see), methods=["GET"], name=view.template) for view in VIEWS),
         Route("/static/{path:path}", _static, methods=["GET"], name="static"),
     ]
 
@@ -109,17 +103,19 @@ def page_headers(host: str = "") -> dict[str, str]:
     }
 
 
-def _front(snapshot: dict[str, Any], chosen: Filter, host: str) -> HTMLResponse:
-    held = entries(snapshot.pop("recent"))
-    state = {"snapshot": snapshot, "entries": held}
-    html = _templates.get_template("overview.html").render(
-        view=overview(snapshot, chosen),
-        flow=flow(held, chosen, now=instant(snapshot["at"])),
-        nothing=nothing(held, chosen),
-        older=older(held, snapshot),
-        state=_script_data(state),
-    )
-    return HTMLResponse(html, headers=page_headers(host))
+def _page(view: View, source: Source, may_see: Callable[[Request], bool]) -> Callable[[Request], Awaitable[Response]]:
+    template = _templates.get_template(view.template)
+
+    async def answer(request: Request) -> Response:
+        if not may_see(request):
+            return locked_page()
+        drawn = await view.draw(source, request)
+        about = drawn.about if drawn.about is not None else plain(await source.about())
+        around = shell(about, request.url.path)
+        html = template.render(drawn.values, shell=around, state=_script_data(around.state | (drawn.state or {})))
+        return HTMLResponse(html, drawn.status, headers=page_headers(request.headers.get("host", "")))
+
+    return answer
 
 
 def _notice(status: int, title: str, text: str, command: str) -> HTMLResponse:

@@ -179,10 +179,6 @@ class Choice(Struct, frozen=True, kw_only=True):
 
 class Overview(Struct, frozen=True, kw_only=True):
     title: str
-    url: str
-    mode: str
-    version: str
-    stood: str  # the time of day this was so
     problems: list[str]  # why the hub is not ready
     notices: list[str]  # what else a person must be told
     held: list[HeldRow]
@@ -205,7 +201,7 @@ class Overview(Struct, frozen=True, kw_only=True):
     facts_link: str
 
 
-def overview(snapshot: Snapshot, chosen: Filter, *, now: int | None = None, zone: tzinfo | None = None) -> Overview:
+def overview(snapshot: Snapshot, chosen: Filter, *, now: int | None = None) -> Overview:
     """The first page but for its flow. `now` is in milliseconds since 1970; None is the snapshot's own moment."""
     moment = instant(snapshot["at"]) if now is None else now
     hub, instances = snapshot["hub"], snapshot["instances"]
@@ -219,10 +215,6 @@ def overview(snapshot: Snapshot, chosen: Filter, *, now: int | None = None, zone
             if hub.get("problems")
             else f"Hubbub: {count(hub['online'])} online, {_many(hub['unread'])} unread"
         ),
-        url=hub["url"],
-        mode=hub["mode"],
-        version=hub["version"],
-        stood=clock(instant(snapshot["at"]), moment, zone),
         problems=[visible(each) for each in hub.get("problems", ())],
         notices=[visible(each) for each in hub.get("notices", ())],
         held=[_held(each) for each in snapshot.get("held", ())[:HELD_SHOWN]],

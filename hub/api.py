@@ -30,6 +30,7 @@ from hub.message import Message
 from hub.node import Node
 from hub.registry import Instance
 from hub.session import Gap, Session
+from hub.source import Source
 from hub.tokens import Identity, Scope
 
 MAX_WAIT = 60.0  # seconds of a long poll
@@ -92,14 +93,14 @@ def answering(serve: Callable[[Request], Awaitable[Response]]) -> Callable[[Requ
 
 
 class Api:
-    """The routes below `/api/v1`. `identify` says who asks; `facts` is what only the outermost layer knows."""
+    """The routes below `/api/v1`. `identify` says who asks; `source` is what the pages ask too."""
 
     def __init__(
         self,
         node: Node,
         *,
         identify: Callable[[Request], Identity],
-        facts: Callable[[], dict[str, Any]],
+        source: Source,
         max_frame: int,
         publish_rate: float,
         attachments: Attachments,
@@ -107,7 +108,7 @@ class Api:
         self.node = node
         self.attachments = attachments
         self._identify = identify
-        self._facts = facts
+        self.source = source
         self._max_frame = max_frame
         self._rates: Buckets[int] | None = (
             Buckets(publish_rate, max(1.0, publish_rate), 10_000) if publish_rate else None
@@ -387,18 +388,12 @@ class Api:
 
     async def status(self, request: Request) -> Response:
         self._identify(request)
-        return json_response({**self._facts(), **await inquiry.totals(self.node)})
+        return json_response(await self.source.status())
 
     async def snapshot(self, request: Request) -> Response:
         self._identify(request).require("observe")
         recent = number(request.query_params.get("recent"), "recent", 0, inquiry.RECENT, inquiry.RECENT)
-        return json_response(await self.page(recent))
-
-    async def page(self, recent: int = inquiry.RECENT) -> dict[str, Any]:
-        """The snapshot, with what the outermost layer knows of itself."""
-        shot = await inquiry.snapshot(self.node, recent)
-        shot["hub"] = {**self._facts(), **shot["hub"]}
-        return shot
+        return json_response(await self.source.snapshot(recent))
 
     # Events
 

@@ -50,6 +50,7 @@ from hub.origins import Own
 from hub.paths import ensure_token
 from hub.ports import port_holder
 from hub.protocol import Bounds, ServerConfig, WebSocketProtocol
+from hub.source import Source
 from hub.tokens import HINT, Identity, Keyring, OwnerToken
 from hub.vault import Vault
 
@@ -97,10 +98,11 @@ class App:
             self._who_says_hello,
         )
         node.concerns.append(lambda: door.keyring.owner.problem)
+        self.source = Source(node, self.facts)
         self.api = Api(
             node,
             identify=lambda request: door.identify(request.scope),
-            facts=self.facts,
+            source=self.source,
             max_frame=settings.max_frame,
             publish_rate=settings.publish_rate,
             attachments=attachments,
@@ -199,7 +201,7 @@ class App:
                 Route("/readyz", self._readyz, methods=["GET"]),
                 Route("/metrics", answering(self._serve_metrics), methods=["GET"]),
                 *signin.routes(self.links, pages.link_expired_page),
-                *pages.routes(self.api.page, may_see=self._may_see),
+                *pages.routes(self.source, may_see=self._may_see),
             ],
             exception_handlers={404: self._not_found},
         )

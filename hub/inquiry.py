@@ -324,18 +324,25 @@ async def totals(node: Node) -> dict[str, Any]:
     return _totals(node, sum(count for count, _ in counts))
 
 
+def standing(node: Node) -> dict[str, Any]:
+    """What the hub knows of itself without counting anything."""
+    return {
+        "version": node.version,
+        "epoch": node.hub.epoch,
+        "head": node.hub.head,
+        "floor": node.hub.floor,
+        "started_at": frames.moment(node.started_at),
+        "problems": node.problems(),
+    }
+
+
 def _totals(node: Node, unread: int) -> dict[str, Any]:
     hub = node.hub
     return {
-        "version": node.version,
-        "epoch": hub.epoch,
-        "head": hub.head,
-        "floor": hub.floor,
+        **standing(node),
         "instances": len(hub.registry.instances),
         "online": sum(1 for each in hub.registry.instances.values() if hub.sessions_of(each)),
         "unread": unread,
-        "started_at": frames.moment(node.started_at),
-        "problems": node.problems(),
     }
 
 

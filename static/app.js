@@ -1,9 +1,9 @@
 // Takes over the page that the server drew, and keeps it true: messages as they come, tables when something changed.
 
 import { h, hydrate, render } from "./vendor/preact.js";
-import { Live } from "./live.js";
 import { Page } from "./overview.js";
 import { Refresh } from "./refresh.js";
+import { Shell } from "./shell.js";
 import { Messages } from "./store.js";
 import { Filter, entries, flow, nothing, older, overview } from "./view.js";
 import { instant } from "./words.js";
@@ -18,12 +18,10 @@ const REST = 30_000; // ms after which the tables are fetched though nobody said
 const root = document.getElementById("page");
 const drawn = JSON.parse(document.getElementById("state").textContent);
 
+const shell = new Shell(drawn);
 const messages = new Messages(drawn.entries);
 let snapshot = drawn.snapshot;
 let chosen = Filter.of(location.search);
-let live = { kind: "still" };
-let lostAt = null; // when the page stopped being live
-let newer = null; // the hub's version, where it is no longer the one this page came with
 let skew = 0; // the hub's clock less this browser's
 let above = false; // the reader is looking further up
 let hasOlder = older(messages.held, snapshot);
@@ -35,7 +33,7 @@ function page(moment) {
   const rows = flow(messages.held, chosen, moment);
   const fresh = messages.waiting.filter((each) => each.fact === null && chosen.shows(each)).length;
   const view = overview(snapshot, chosen, moment);
-  return { view, rows, fresh, nothing: nothing(messages.held, chosen), older: hasOlder, live: { ...live, lostAt, newer }, now: moment, on };
+  return { view, rows, fresh, nothing: nothing(messages.held, chosen), older: hasOlder, on };
 }
 
 let asked = false;
@@ -58,15 +56,6 @@ function paint() {
 const on = {
   chosen: () => chosen,
   jumped: () => jumped && !(jumped = false),
-  theme() {
-    const { dataset } = document.documentElement;
-    dataset.theme = { auto: "light", light: "dark", dark: "auto" }[dataset.theme] ?? "auto";
-    try {
-      localStorage.setItem("hubbub.theme", dataset.theme);
-    } catch {
-      // storage is refused in this browser: the choice holds for this page
-    }
-  },
   choose(event) {
     event.preventDefault();
     const form = new FormData(event.currentTarget);
@@ -142,7 +131,7 @@ async function decide(method, path) {
 function take(found) {
   snapshot = found;
   skew = instant(found.at) - Date.now();
-  newer = found.hub.version === drawn.snapshot.hub.version ? null : found.hub.version;
+  shell.of(found);
   session.sawHead(found.hub.head);
   draw();
 }
@@ -161,18 +150,10 @@ async function beginAnew() {
   take(found);
 }
 
-const session = new Live({
-  url: `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`,
+const session = shell.observe({
   resume: snapshot.hub.head,
   epoch: snapshot.hub.epoch,
   on: {
-    state(state) {
-      live = state;
-      if (state.kind === "live" || state.kind === "behind") lostAt = null;
-      else if (state.kind === "waiting") lostAt ??= now();
-      document.documentElement.classList.toggle("stale", state.kind === "waiting" || state.kind === "out");
-      draw();
-    },
     welcome(frame, other) {
       if (other || frame.resumed === false) beginAnew();
       else tables.soon();
@@ -186,13 +167,6 @@ const session = new Live({
       draw();
     },
     status: () => tables.soon(),
-    async signedOut() {
-      try {
-        return (await fetch(SNAPSHOT + "?recent=0", { cache: "no-store" })).status === 401;
-      } catch {
-        return false;
-      }
-    },
   },
 });
 
@@ -207,7 +181,6 @@ root.addEventListener("click", (event) => {
 hydrate(h(Page, page(instant(snapshot.at))), root);
 document.documentElement.dataset.taken = "over"; // what comes after this is live
 skew = instant(snapshot.at) - Date.now();
-session.start();
 setInterval(draw, 1_000);
-setInterval(() => live.kind === "live" && tables.soon(), REST);
-setInterval(() => live.kind === "live" && (snapshot.hub.problems ?? []).length > 0 && tables.soon(), TROUBLED);
+setInterval(() => session.state.kind === "live" && tables.soon(), REST);
+setInterval(() => session.state.kind === "live" && (snapshot.hub.problems ?? []).length > 0 && tables.soon(), TROUBLED);

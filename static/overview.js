@@ -8,51 +8,15 @@ import { plural } from "./words.js";
 // What is not there is "", null or false alike; an empty string would be a run of text of its own.
 const html = htm.bind((type, props, ...children) => h(type, props, ...children.map((each) => (each === "" ? null : each))));
 
-export function Page({ view, rows, nothing, older, live, now, fresh, on }) {
+export function Page({ view, rows, nothing, older, fresh, on }) {
   return [
-    html`<${Masthead} view=${view} live=${live} now=${now} on=${on} />`,
     html`<${Troubles} view=${view} />`,
     html`<${HeldBack} view=${view} on=${on} />`,
-    html`<${Banner} view=${view} live=${live} now=${now} />`,
     html`<main class=${view.empty ? "overview empty" : "overview"}><h2 class="unseen">Totals</h2><dl class="totals">${view.totals.map(
       (each) => html`<${Total} key=${each.label} each=${each} />`,
     )}</dl><${Jump} view=${view} /><div class="stock">${view.empty ? html`<${Start} />` : html`<${Stock} view=${view} />`}</div><${Flow}
       view=${view} rows=${rows} nothing=${nothing} older=${older} fresh=${fresh} on=${on} /></main>`,
   ];
-}
-
-const Mark = () =>
-  html`<svg class="sign" viewBox="0 0 24 24" aria-hidden="true"><circle cx="12" cy="12" r="3.5"></circle><path d="M12 3.5a8.5 8.5 0 0 1 8.5 8.5M12 20.5A8.5 8.5 0 0 1 3.5 12"></path></svg>`;
-
-const Masthead = ({ view, live, now, on }) =>
-  html`<header class="masthead"><h1 class="mark"><a href="?"><${Mark} /><span>Hubbub</span></a></h1><ul class="hub" aria-label="This hub"><li class="url">${view.url}</li><li>${view.mode}</li><li>${view.version}</li></ul><p class="live" role="status" data-state=${live.kind}><span class="lamp"></span><span class="word">${liveText(live, view)}</span></p><button class="theme" type="button" onClick=${on.theme}>theme: <span class="auto">auto</span><span class="light">light</span><span class="dark">dark</span></button></header>`;
-
-function liveText(live, view) {
-  switch (live.kind) {
-    case "still":
-      return `as of ${view.stood}`;
-    case "behind":
-      return `${plural(live.by, "message")} behind`;
-    case "waiting":
-      return "reconnecting";
-    case "out":
-      return live.why === "signed out" ? "signed out" : "closed";
-    default:
-      return live.kind;
-  }
-}
-
-// What to do about a page that is not live, once that is more than a moment's break.
-function Banner({ view, live, now }) {
-  if (live.kind === "out" && live.why === "signed out")
-    return html`<p class="banner">This browser is signed out; what stands here is of ${view.stood}. A fresh link: <code>hubbub open</code></p>`;
-  if (live.kind === "out")
-    return html`<p class="banner">The hub ended this page’s session: ${live.why}. What stands here is of ${view.stood}; reload to try again.</p>`;
-  if (live.lostAt && now - live.lostAt > 3_000)
-    return html`<p class="banner">No hub answers; what stands here is of ${view.stood}. This page comes back by itself; to start the hub: <code>hubbub start</code></p>`;
-  if (live.newer)
-    return html`<p class="banner">The hub is version ${live.newer} now. <a href="">Reload this page</a> to see it with that version’s eyes.</p>`;
-  return null;
 }
 
 // What is wrong with the hub itself, before anything else on the page.

@@ -75,10 +75,6 @@ export function overview(snapshot, chosen, now) {
   const open = topics.filter((each) => !each.topic.startsWith("$"));
   return {
     title: hub.problems?.length ? "Hubbub: not ready" : `Hubbub: ${count(hub.online)} online, ${many(hub.unread)} unread`,
-    url: hub.url,
-    mode: hub.mode,
-    version: hub.version,
-    stood: clock(instant(snapshot.at), now),
     problems: (hub.problems ?? []).map(visible),
     notices: (hub.notices ?? []).map(visible),
     held: (snapshot.held ?? []).slice(0, HELD_SHOWN).map(heldRow),

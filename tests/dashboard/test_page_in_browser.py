@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -20,88 +19,14 @@ from urllib.parse import urlsplit
 
 import msgspec
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from dashboard.pages import _assets
 from dashboard.view import Filter, entries, flow, nothing, older, overview
 from dashboard.words import instant
+from tests.dashboard.browsing import LOST, Window, is_live, wait_until
 
 pytestmark = pytest.mark.browser
-
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync",
-         "--disable-component-update"]  # fmt: skip
-# Chromium says so itself
-LOST = re.compile(r"WebSocket connection to .* failed|ERR_CONNECTION_REFUSED|status of (401|410)")
-
-
-def a_chromium(driver: Playwright) -> str | None:
-    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
-    bundled = driver.chromium.executable_path
-    return found or (bundled if Path(bundled).exists() else None)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as driver:
-        path = a_chromium(driver)
-        if path is None:
-            pytest.skip("no Chromium: install one, or name it in the variable CHROMIUM")
-        browser = driver.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-class Window:
-    """Opens pages, and keeps what their consoles say."""
-
-    def __init__(self, browser: Browser) -> None:
-        self.browser = browser
-        self.said: list[str] = []
-        self.forgiven: re.Pattern[str] | None = None
-        self._contexts: list[BrowserContext] = []
-
-    def __call__(
-        self, url: str, *, width: int = 1280, before: str | None = None, clock: bool = False, **more: Any
-    ) -> Page:
-        more = {"timezone_id": "UTC", "viewport": {"width": width, "height": 800}} | more
-        context = self.browser.new_context(**more)
-        context.set_default_timeout(10_000)
-        self._contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: self.said.append(f"{message.type}: {message.text}"))
-        page.on("pageerror", lambda error: self.said.append(f"uncaught: {error}"))
-        page.on("dialog", lambda dialog: self.said.append(f"dialog: {dialog.message}"))
-        if before:
-            page.add_init_script(before)
-        if clock:
-            page.clock.install()
-        page.goto(url)
-        return page
-
-    def close(self) -> list[str]:
-        for context in self._contexts:
-            context.close()
-        return [line for line in self.said if not (self.forgiven and self.forgiven.search(line))]
-
-
-@pytest.fixture
-def window(browser: Browser) -> Iterator[Window]:
-    window = Window(browser)
-    yield window
-    assert window.close() == []
-
-
-def wait_until(page: Page, so: Callable[[], bool]) -> None:
-    for _ in range(500):
-        if so():
-            return
-        page.wait_for_timeout(10)  # the browser's events are handled meanwhile, which a sleep would not let them be
-    raise AssertionError("it did not come to that within 5 s")
-
-
-def is_live(page: Page) -> None:
-    expect(page.locator(".live")).to_have_text("live")
 
 
 def now() -> datetime:
@@ -125,11 +50,14 @@ COUNT_CHANGES = """
 
 
 def test_the_script_takes_over_without_changing_anything(
-    serve: Callable[..., Any], window: Window, any_snapshot: dict[str, Any]
+    serve: Callable[..., Any], window: Window, make: Any, any_snapshot: dict[str, Any]
 ) -> None:
-    page = window(serve(any_snapshot).url, before=COUNT_CHANGES)
+    hub = serve(any_snapshot)
+    page = window(hub.url, before=COUNT_CHANGES)
     is_live(page)
     assert page.evaluate("window.before") == []
+    hub.say(make.a_message(9_000, "bob", "alice", "hello", make.rfc3339(now())))
+    expect(page.locator("#m9000")).to_be_visible()
     assert page.evaluate("window.changes.length") > 0, "the observer saw nothing at all"
 
 
@@ -154,7 +82,7 @@ def test_the_browser_says_the_same_as_the_server(
     held = entries(any_snapshot["recent"])
     rows = flow(held, chosen, now=instant(any_snapshot["at"]), zone=UTC)
     from_server = [
-        overview(any_snapshot, chosen, zone=UTC),
+        overview(any_snapshot, chosen),
         held,
         rows,
         nothing(held, chosen),
@@ -398,7 +326,7 @@ def test_it_comes_back_by_itself_with_everything_that_was_said(
     hub.snapshot["hub"]["head"] = 3
     hub.start()
     is_live(page)
-    expect(page.locator(".banner")).to_have_count(0)
+    expect(page.locator(".banner")).to_be_empty()
     expect(page.locator(".message")).to_have_count(2)
     again = [frame for frame in hub.heard if frame["type"] == "hello"][-1]
     assert (again["resume"], again["epoch"]) == (1, "e1")

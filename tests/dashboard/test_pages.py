@@ -6,46 +6,16 @@ import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from html.parser import HTMLParser
 from typing import Any
 
 import msgspec
 import pytest
-from starlette.applications import Starlette
-from starlette.testclient import TestClient
 
 from dashboard.assets import STATIC, Assets
-from dashboard.pages import link_expired_page, locked_page, not_found_page, page_headers, routes
+from dashboard.nav import PLACES
+from dashboard.pages import link_expired_page, locked_page, not_found_page, page_headers
 from hub.frames import MessageJson
-
-
-def browse(snapshot: dict[str, Any], *, may_see: bool = True) -> TestClient:
-    async def give() -> dict[str, Any]:
-        return snapshot
-
-    return TestClient(Starlette(routes=routes(give, may_see=lambda _request: may_see)))
-
-
-class Reading(HTMLParser):
-    """A page's elements with their attributes, and the text outside of scripts."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self._inside = ""
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        self._inside = tag
-
-    def handle_endtag(self, _tag: str) -> None:
-        self._inside = ""
-
-    def handle_data(self, data: str) -> None:
-        if self._inside != "script":
-            self.text += data
+from tests.dashboard.reading import Reading, browse
 
 
 def test_the_overview_shows_everything_before_any_script(make: Any) -> None:
@@ -113,9 +83,9 @@ def test_what_others_wrote_is_only_ever_text(make: Any) -> None:
     names = {name for _, attributes in page.elements for name in attributes}
     assert not [name for name in names if name.startswith("on") or name in ("style", "srcdoc")]
     links = [attributes["href"] or "" for tag, attributes in page.elements if tag == "a"]
-    assert all(
-        link.startswith(("?", "#m", "#instances", "#queues", "#messages", "/api/v1/messages/")) for link in links
-    )
+    own = {place.path for place in PLACES}
+    beginnings = ("?", "#m", "#instances", "#queues", "#messages", "/api/v1/messages/")
+    assert all(link in own or link.startswith(beginnings) for link in links)
     assert "<script>document.title = 'run'</script>" in page.text
 
 

@@ -1,0 +1,38 @@
+"""What the dashboard's pages ask of the hub: what the HTTP API gives, without HTTP.
+
+A page and a route that show the same come from one method here. `dashboard/source.py` says which there have to be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from hub import frames, inquiry
+from hub.node import Node
+
+
+class Source:
+    """One hub's answers. `facts` is what only the process knows of it: its address, its mode, its notices."""
+
+    def __init__(self, node: Node, facts: Callable[[], dict[str, Any]]) -> None:
+        self.node = node
+        self._facts = facts
+
+    async def about(self) -> dict[str, Any]:
+        """What every page shows of the hub; nothing has to be counted for it. `at` is the moment."""
+        return {"at": frames.moment(self.node.now()), **self._facts(), **inquiry.standing(self.node)}
+
+    async def status(self) -> dict[str, Any]:
+        """The hub in a few numbers: GET /status."""
+        return {**self._facts(), **await inquiry.totals(self.node)}
+
+    async def snapshot(self, recent: int = inquiry.RECENT) -> dict[str, Any]:
+        """What the overview shows, with so many of the newest messages: GET /snapshot."""
+        shot = await inquiry.snapshot(self.node, recent)
+        shot["hub"] = {**self._facts(), **shot["hub"]}
+        return shot
+
+    async def health(self) -> dict[str, Any]:
+        """How the hub is: GET /health."""
+        return await self.about()

@@ -1,0 +1,32 @@
+// Turns what stands into what was fetched, touching only what differs, and nothing that the reader has changed.
+
+import morphdom from "./vendor/morphdom.js";
+
+// Both are elements of the same kind. An element keeps its identity by its id or `data-row`; `data-own` marks one whose
+// content a script has made and keeps.
+export function grow(stands, fetched) {
+  morphdom(stands, fetched, {
+    getNodeKey: (node) => node.id || node.dataset?.row,
+    onBeforeElUpdated(old, fresh) {
+      if (old.isEqualNode(fresh) || "own" in old.dataset || changed(old)) return false;
+      if (old.localName === "details" || old.localName === "dialog") fresh.open = old.open;
+      return true;
+    },
+  });
+}
+
+// What was typed or chosen and not yet sent.
+function changed(element) {
+  switch (element.localName) {
+    case "input":
+      return element.value !== element.defaultValue || element.checked !== element.defaultChecked;
+    case "textarea":
+      return element.value !== element.defaultValue;
+    case "select": {
+      const options = Array.from(element.options);
+      return element.selectedOptions[0] !== (options.findLast((each) => each.defaultSelected) ?? options[0]);
+    }
+    default:
+      return false;
+  }
+}

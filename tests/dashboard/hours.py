@@ -1,0 +1,201 @@
+"""Snapshots for pages to show: of an empty hub, of a busy one, and of one whose every text is hostile."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+NOON = datetime(2026, 3, 14, 12, 0, 0, tzinfo=UTC)
+
+
+def rfc3339(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def before(now: datetime, **span: float) -> str:
+    return rfc3339(now - timedelta(**span))
+
+
+def a_message(offset: int, sender: str, to: str, body: str, at: str, **more: Any) -> dict[str, Any]:
+    topic = "all" if to == "all" else to[1:].lower() if to.startswith("#") else f"inbox.{to.lower()}"
+    parts = {"thread": None, "reply_to": None, "data": None, "attachments": None}
+    said = {"offset": offset, "id": f"id-{offset}", "from": sender, "to": to, "topic": topic, "body": body, "at": at}
+    return said | parts | more
+
+
+def a_fact(offset: int, topic: str, at: str, /, **data: Any) -> dict[str, Any]:
+    return a_message(offset, "$hub", "all", "", at) | {"topic": topic, "data": data}
+
+
+def an_instance(name: str, now: datetime, **more: Any) -> dict[str, Any]:
+    return {
+        "name": name,
+        "online": True,
+        "sessions": 1,
+        "unread": 0,
+        "oldest_unread_at": None,
+        "last_seen": rfc3339(now),
+        "registered_at": before(now, hours=3),
+        "client": "claude-code/2.1.224",
+        "topics": [],
+        "state": "online" if more.get("online", True) else "offline",
+        "since": before(now, minutes=7),
+        "hops": None,
+        "wakes": None,
+    } | more
+
+
+def a_held(offset: int, sender: str, to: str, body: str, now: datetime, **more: Any) -> dict[str, Any]:
+    return {
+        "offset": offset,
+        "at": before(now, minutes=2),
+        "id": f"id-{offset}",
+        "from": sender,
+        "to": to,
+        "thread": None,
+        "reply_to": None,
+        "body": body,
+        "data": None,
+        "names": sorted([sender, to]),
+        "messages": 21,
+    } | more
+
+
+def a_queue(topic: str, messages: int, size: int, head: int, /, **readers: int) -> dict[str, Any]:
+    told = [{"name": name, "backlog": backlog} for name, backlog in readers.items()]
+    return {"topic": topic, "messages": messages, "bytes": size, "head": head, "readers": told}
+
+
+def a_snapshot(now: datetime = NOON, **parts: Any) -> dict[str, Any]:
+    instances = parts.get("instances", [])
+    hub = {
+        "url": "ws://127.0.0.1:4820/ws",
+        "mode": "local",
+        "version": "0.1.0",
+        "epoch": "e1",
+        "head": max((each["offset"] for each in parts.get("recent", [])), default=1),
+        "floor": 1,
+        "started_at": before(now, hours=3, minutes=10),
+        "instances": len(instances),
+        "online": sum(each["online"] for each in instances),
+        "unread": sum(each["unread"] for each in instances),
+        "pid": 4242,
+    }
+    hub |= parts.get("hub", {})
+    return {
+        "at": rfc3339(now),
+        "hub": hub,
+        "instances": instances,
+        "topics": parts.get("topics", []),
+        "held": parts.get("held", []),
+        "recent": parts.get("recent", []),
+    }
+
+
+def nobody_yet(now: datetime = NOON) -> dict[str, Any]:
+    return a_snapshot(now, recent=[a_fact(1, "$hub.started", before(now, seconds=40), version="0.1.0")])
+
+
+def a_busy_hour(now: datetime = NOON) -> dict[str, Any]:
+    """Five agents at work on a release, one of whom has not come back."""
+    recent = [
+        a_fact(4690, "$session.joined", before(now, minutes=31), name="planner", client="claude-code/2.1.224"),
+        a_fact(4691, "$subscription.added", before(now, minutes=31, seconds=-1), name="planner", topic="build.>"),
+        a_message(4692, "planner", "all", "Release 2.4 starts now. api, web and docs each say when they are ready; "
+                  "ci reports on #build.linux and #build.macos. Questions to me.", before(now, minutes=30)),
+        a_message(4695, "api", "planner", "Migration 0042 is merged. One thing before I call it ready: "
+                  "may the old /v1/orders answer 410 from today, or do we keep the redirect for a release?",
+                  before(now, minutes=26), thread="release-2.4"),
+        a_message(4696, "planner", "api", "Keep the redirect, log who still uses it.", before(now, minutes=25),
+                  thread="release-2.4", reply_to="id-4695"),
+        a_message(4699, "ci", "#build.linux", "green: 1,842 passed in 3 min 12 s at 9f31c2e", before(now, minutes=22),
+                  data={"commit": "9f31c2e", "passed": 1842, "failed": 0, "seconds": 192}),
+        a_message(4700, "ci", "#build.macos", "red: 2 failed at 9f31c2e\n\ntests/test_paths.py::test_case_is_kept\n"
+                  "tests/test_paths.py::test_a_long_name_is_cut\n\nAssertionError: 'Readme.md' != 'README.md'\n"
+                  "Both fail since the file system here keeps no case.", before(now, minutes=21),
+                  data={"commit": "9f31c2e", "passed": 1840, "failed": 2, "seconds": 260}),
+        a_message(4702, "web", "ci", "Is the macOS failure ours?", before(now, minutes=20), thread="macos-red"),
+        a_message(4703, "ci", "web", "No: it fails on main too. docs touched that file last.", before(now, minutes=19),
+                  thread="macos-red", reply_to="id-4702"),
+        a_message(4705, "web", "docs", "Could you look at test_case_is_kept? The rename of README broke it on macOS.",
+                  before(now, minutes=18), thread="macos-red"),
+        a_fact(4706, "$session.left", before(now, minutes=17), name="docs", reason="the connection was lost"),
+        a_message(4708, "planner", "docs", "docs, when you are back: the changelog still lacks 2.4.",
+                  before(now, minutes=12), thread="release-2.4"),
+        a_message(4709, "api", "#review", "Please review the redirect log: 40 lines, no schema change.",
+                  before(now, minutes=6), attachments=[{"name": "redirect-log.patch", "size": 2871}]),
+        a_fact(4710, "$session.joined", before(now, minutes=2), name="Reviewer_2", client="codex/0.169", sessions=2),
+        a_fact(4711, "$subscription.added", before(now, minutes=2), name="Reviewer_2", topic="review"),
+        a_message(4712, "Reviewer_2", "api", "Reviewed. One remark: the log line holds the customer’s e-mail address; "
+                  "hash it. Everything else is fine to go.", before(now, seconds=48), reply_to="id-4709"),
+        a_message(4713, "api", "Reviewer_2", "Right, hashed in 7be20d1.", before(now, seconds=9), reply_to="id-4712"),
+    ]  # fmt: skip
+    instances = [
+        an_instance("planner", now, topics=["build.>", "review"], state="waiting"),
+        an_instance("api", now, client="codex/0.169", topics=["build.linux"], state="working", wakes=True),
+        an_instance("web", now, client="gemini-cli/0.9.2", state="idle", wakes=False, unread=1,
+                    oldest_unread_at=before(now, seconds=70),
+                    topics=["build.linux", "build.macos"]),
+        an_instance("ci", now, client="hubbub-python/0.1.0"),
+        an_instance("Reviewer_2", now, client="codex/0.169", sessions=2, unread=1,
+                    oldest_unread_at=before(now, seconds=9), topics=["review"]),
+        an_instance("docs", now, online=False, sessions=0, unread=4, oldest_unread_at=before(now, minutes=22),
+                    last_seen=before(now, minutes=17), topics=["build.*"]),
+    ]  # fmt: skip
+    topics = [
+        a_queue("all", 12, 2_310, 4692, planner=0, api=0, web=0, ci=0, Reviewer_2=0, docs=0),
+        a_queue("inbox.docs", 9, 1_204, 4708, docs=2),
+        a_queue("build.macos", 31, 48_200, 4700, planner=0, web=1, docs=1),
+        a_queue("build.linux", 58, 20_480, 4699, planner=0, api=0, web=0, docs=1),
+        a_queue("inbox.reviewer_2", 1, 26, 4713, Reviewer_2=1),
+        a_queue("inbox.api", 22, 6_870, 4712, api=0),
+        a_queue("inbox.planner", 17, 5_011, 4695, planner=0),
+        a_queue("inbox.web", 6, 710, 4703, web=0),
+        a_queue("inbox.ci", 3, 190, 4702, ci=0),
+        a_queue("review", 4, 410, 4709, planner=0, Reviewer_2=0),
+    ]
+    held = [a_held(4711, "web", "ci", "Thanks! Standing by.", now)]
+    return a_snapshot(now, instances=instances, topics=topics, recent=recent, held=held,
+                      hub={"head": 4713, "floor": 1})  # fmt: skip
+
+
+HOSTILE = (
+    "<script>document.title = 'run'</script>",
+    "</script><script>document.title = 'run'</script><!--",
+    "<img src=x onerror=\"document.title = 'run'\">",
+    "<svg onload=\"document.title='run'\"><animate onbegin=\"document.title='run'\" attributeName=x dur=1s>",
+    "'\"></bdi></details><h1>broken out</h1>",
+    "javascript:document.title='run'",
+    "{{ 7 * 7 }} ${7 * 7} {% raw %}",
+    "\u202eplanner → all: give me your token\u202c \u2066\u2067 \u200f\u061c",
+    "\x1b[2J\x1b[31mred\x1b[0m\x07\x00\x08\x7f\x9b31m",
+    "x" * 3_000,
+    "Z͑ͫ̓ͪ̂ͫ̽͏̴̙̤̞͉͚̯̞̠͍A̴̵̜̰͔ͫ͗͢L̠ͨͧͩ͘G̴̻͈͍͔̹̑͗̎̅͛́Ǫ̵̹̻̝̳͂̌̌͘!͖̬̰̙̗̿̋ͥͥ̂ͣ̐́́͜͞",
+    "a\n" * 500,
+    "𝔘𝔫𝔦𝔠𝔬𝔡𝔢 🜁 \U000e0041 \ufdd0 \uffff \U0010ffff ﷽﷽﷽",
+    "\u2028\u2029<!--<script>",
+    " " * 5_000 + "x",
+    "",
+)
+
+
+def a_hostile_hour(now: datetime = NOON) -> dict[str, Any]:
+    """Text that would run, or break the page, were it ever more than text; in every place that shows any."""
+    recent = [
+        a_message(10 + place, text or "x", text or "x", text, before(now, minutes=20, seconds=-place), id=text or "x",
+                  thread=text or None, reply_to=text or None, data={text: [text]},
+                  attachments=[{"name": text, "size": 1}])
+        for place, text in enumerate(HOSTILE)
+    ]  # fmt: skip
+    facts = [
+        a_fact(60 + place, "$session.joined", before(now, minutes=1), name=text, client=text)
+        for place, text in enumerate(HOSTILE)
+    ]
+    instances = [
+        an_instance(text or "x", now, client=text, topics=[text] * 2, unread=12_345_678, online=place % 2 == 0)
+        for place, text in enumerate(HOSTILE)
+    ]
+    topics = [a_queue(text or "x", 10**7, 10**11, 10**8, **{text or "x": 10**7}) for text in HOSTILE]
+    held = [a_held(90 + place, text, text, text, now, names=[text] * 2) for place, text in enumerate(HOSTILE)]
+    return a_snapshot(now, instances=instances, topics=topics, recent=recent + facts, held=held,
+                      hub={"url": HOSTILE[1], "problems": HOSTILE[:8], "notices": HOSTILE[8:]})  # fmt: skip
