@@ -19,7 +19,7 @@ from hub.log import Retention, Trimmed
 from tests.hub.live import BOUND, Live, Socket, live
 
 BODY = "x" * 2000
-KEPT = 2**20  # bytes: the least that retention_size may be
+KEPT = 2**20  # bytes
 TOPIC = "news"
 
 
@@ -125,15 +125,26 @@ async def publish(hub: Live, outcome: Outcome, talker: Socket, count: int) -> No
         outcome.published[told["offset"]] = number
 
 
-async def behind_retention(home: Path, messages: int, patch: pytest.MonkeyPatch, every: float = 0.02) -> Outcome:
-    """`messages` of 2 KB each through a hub that keeps 1 MiB and looks at it so often, with readers behind."""
+async def behind_retention(
+    home: Path,
+    messages: int,
+    patch: pytest.MonkeyPatch,
+    *,
+    kept: int = KEPT,
+    rows: int = TRIM_ROWS,
+    every: float = 0.02,
+) -> Outcome:
+    """`messages` of 2 KB each through a hub that keeps so many bytes, looks at that every so many seconds, and trims
+    so many rows in a slice; with readers behind."""
     outcome = Outcome()
     patch.setattr("hub.node.HOUSEKEEPING", every)
+    patch.setattr("hub.history.TRIM_ROWS", rows)
     async with (
-        live(home, retention_size=KEPT, window_messages=50) as hub,
+        live(home, window_messages=50) as hub,
         hub.session("talker", credit=0) as talker,
         hub.session("slow", credit=8) as slow,
     ):
+        hub.app.node.retention = Retention(age=86_400.0, size=kept, facts_age=3600.0)  # less than a setting may be
         async with hub.session("away") as away:
             await away.ask(type="subscribe", topic=TOPIC)
         await slow.ask(type="subscribe", topic=TOPIC)
@@ -143,7 +154,7 @@ async def behind_retention(home: Path, messages: int, patch: pytest.MonkeyPatch,
         reading = asyncio.create_task(_slowly(outcome.slow, slow))
         await publish(hub, outcome, talker, messages)
         async with asyncio.timeout(BOUND):
-            while hub.app.node.hub.registry.topics[TOPIC].size > KEPT:
+            while hub.app.node.hub.registry.topics[TOPIC].size > kept:
                 await asyncio.sleep(0.01)
         last = max(outcome.published)
         async with asyncio.timeout(6 * BOUND):
@@ -157,9 +168,9 @@ async def behind_retention(home: Path, messages: int, patch: pytest.MonkeyPatch,
         last = max(outcome.published)
         async with hub.session("away") as back:
             await outcome.away.read(back, last)
-        rows = await hub.app.node.log.since(0, 10**6, 2**40)
-        outcome.kept = {each.offset for each in rows if each.topic == TOPIC}
-    assert len(outcome.published) - len(outcome.kept) > TRIM_ROWS, "hardly anything was trimmed"
+        stored = await hub.app.node.log.since(0, 10**6, 2**40)
+        outcome.kept = {each.offset for each in stored if each.topic == TOPIC}
+    assert len(outcome.published) - len(outcome.kept) > rows, "hardly anything was trimmed"
     return outcome
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,11 +11,13 @@ from hub.log import Trimmed
 from hub.node import Node
 from tests.soak.retention import behind_retention
 
+SHORT: Any = {"kept": 2**18, "rows": 100}  # as many slices and readers as behind, with fewer messages
+
 
 async def test_a_reader_whose_place_is_gone_is_told_once_and_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (await behind_retention(tmp_path / "home", 1200, monkeypatch)).judge()
+    (await behind_retention(tmp_path / "home", 400, monkeypatch, **SHORT)).judge()
 
 
 @pytest.mark.soak
@@ -41,7 +44,7 @@ async def test_a_trim_of_one_more_than_is_told_is_found(tmp_path: Path, monkeypa
 
     monkeypatch.setattr(Node, "_trim", forgetful)
     with pytest.raises(AssertionError, match="without a word"):
-        (await behind_retention(tmp_path / "home", 1200, monkeypatch)).judge()
+        (await behind_retention(tmp_path / "home", 400, monkeypatch, **SHORT)).judge()
 
 
 async def test_two_slices_in_a_row_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,7 +56,6 @@ async def test_two_slices_in_a_row_are_found(tmp_path: Path, monkeypatch: pytest
         return False
 
     monkeypatch.setattr(Node, "_trim", greedy)
-    monkeypatch.setattr("hub.history.TRIM_ROWS", 20)
-    outcome = await behind_retention(tmp_path / "home", 1200, monkeypatch, every=0.5)
+    outcome = await behind_retention(tmp_path / "home", 400, monkeypatch, kept=2**17, rows=10, every=0.5)
     with pytest.raises(AssertionError, match="more than one slice"):
         outcome.judge()
