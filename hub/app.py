@@ -98,7 +98,17 @@ class App:
             self._who_says_hello,
         )
         node.concerns.append(lambda: door.keyring.owner.problem)
-        self.source = Source(node, self.facts)
+        self.health = Health(
+            node,
+            self.connections,
+            attachments,
+            settings,
+            facts=self.facts,
+            refused=lambda: door.refused,
+            cut=lambda: self.cut,
+            identify=lambda request: door.identify(request.scope),
+        )
+        self.source = Source(node, self.facts, self.health.told)
         self.api = Api(
             node,
             identify=lambda request: door.identify(request.scope),
@@ -128,9 +138,6 @@ class App:
             identify=lambda request: door.identify(request.scope),
             adopt=legacy.adopt,
             max_frame=settings.max_frame,
-        )
-        self.health = Health(
-            node, attachments, settings.paths.database, identify=lambda request: door.identify(request.scope)
         )
         self.bridge = Bridge(
             legacy,

@@ -252,6 +252,12 @@ class Settings:
         """Where the value of `key` came from."""
         return self.sources.get(key, DEFAULT)
 
+    def shown(self, key: str) -> str | None:
+        """The value of `key` as one writes it; None where it is absent, and nothing of a secret but that it is set."""
+        value = getattr(self, key)
+        kind = next(kind for each, kind, _ in table() if each == key)
+        return None if value is None else kind.show(value)
+
 
 def table() -> Iterator[tuple[str, Setting, Any]]:
     """Every setting: its key, what it is, and its default value (None where that is worked out or absent)."""

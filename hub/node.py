@@ -175,6 +175,14 @@ class Node:
             found.append("shutting down")
         return found
 
+    def tasks(self) -> dict[str, bool]:
+        """The background tasks that run for as long as the hub does, and whether each still does."""
+        return {name: not task.done() for name, task in self._tasks.items()}
+
+    def upkeep(self) -> dict[str, str | None]:
+        """What is done behind the head again and again, and why it failed where it did the last time."""
+        return {name: self.journal.troubles.get(name) for name in self._upkeep}
+
     def fault(self, where: str, why: BaseException) -> None:
         """Something failed that the hub gets over: it is logged, and told as a problem for a minute."""
         logger.error("fault", where=where, exc_info=why)

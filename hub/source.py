@@ -5,7 +5,7 @@ A page and a route that show the same come from one method here. `dashboard/sour
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from hub import frames, inquiry
@@ -13,11 +13,15 @@ from hub.node import Node
 
 
 class Source:
-    """One hub's answers. `facts` is what only the process knows of it: its address, its mode, its notices."""
+    """One hub's answers. `facts` is what only the process knows of it: its address, its mode, its notices;
+    `health` is how it is: GET /health."""
 
-    def __init__(self, node: Node, facts: Callable[[], dict[str, Any]]) -> None:
+    def __init__(
+        self, node: Node, facts: Callable[[], dict[str, Any]], health: Callable[[], Awaitable[dict[str, Any]]]
+    ) -> None:
         self.node = node
         self._facts = facts
+        self._health = health
 
     async def about(self) -> dict[str, Any]:
         """What every page shows of the hub; nothing has to be counted for it. `at` is the moment."""
@@ -34,5 +38,5 @@ class Source:
         return shot
 
     async def health(self) -> dict[str, Any]:
-        """How the hub is: GET /health."""
-        return await self.about()
+        """How the hub is, and how much there is of what may run out: GET /health."""
+        return await self._health()

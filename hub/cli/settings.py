@@ -31,7 +31,7 @@ def show_(settings: Settings, *, in_json: bool) -> None:
     if in_json:
         show.put({"settings": [_told(settings, key) for key, _, _ in table()], "paths": _paths(settings)})
         return
-    rows = [(key, _value(settings, key) or "-", str(settings.source(key))) for key, _, _ in table()]
+    rows = [(key, settings.shown(key) or "-", str(settings.source(key))) for key, _, _ in table()]
     rows += [(key, path, "follows from home") for key, path in _paths(settings).items()]
     _aligned(rows)
 
@@ -57,7 +57,7 @@ def get(settings: Settings, *, key: str, in_json: bool) -> None:
     if in_json:
         show.put(_told(settings, wanted))
     else:
-        show.say(_value(settings, wanted) or "")
+        show.say(settings.shown(wanted) or "")
 
 
 @verb("hubbub config path")
@@ -75,12 +75,6 @@ config.add_command(path, "path")
 
 def _paths(settings: Settings) -> dict[str, str]:
     return {key: str(getattr(settings.paths, key)) for key in DERIVED}
-
-
-def _value(settings: Settings, key: str) -> str | None:
-    value = getattr(settings, key)
-    kind = next(kind for each, kind, _ in table() if each == key)
-    return None if value is None else kind.show(value)
 
 
 def _told(settings: Settings, key: str) -> dict[str, Any]:

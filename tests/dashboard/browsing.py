@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expec
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync",
          "--disable-component-update"]  # fmt: skip
+expect.set_options(timeout=15_000)  # milliseconds; what is slow here is the machine
 # Chromium says so itself
 LOST = re.compile(r"WebSocket connection to .* failed|ERR_CONNECTION_REFUSED|status of (401|410)")
 

@@ -199,3 +199,56 @@ def a_hostile_hour(now: datetime = NOON) -> dict[str, Any]:
     held = [a_held(90 + place, text, text, text, now, names=[text] * 2) for place, text in enumerate(HOSTILE)]
     return a_snapshot(now, instances=instances, topics=topics, recent=recent + facts, held=held,
                       hub={"url": HOSTILE[1], "problems": HOSTILE[:8], "notices": HOSTILE[8:]})  # fmt: skip
+
+
+def a_health(about: dict[str, Any], **parts: Any) -> dict[str, Any]:
+    """How a hub is with which nothing is wrong."""
+    told = {
+        "at": about["at"],
+        "started_at": about["started_at"],
+        "url": about["url"],
+        "pid": about["pid"],
+        "mode": about["mode"],
+        "version": about["version"],
+        "legacy": None,
+        "ready": not about.get("problems"),
+        "problems": list(about.get("problems", ())),
+        "python": "3.11.7",
+        "sqlite": "3.46.1",
+        "installation": "/home/you/.local/share/uv/tools/hubbub",
+        "memory": {"bytes": 61_000_000, "peak_bytes": 64_500_000},
+        "volume": {
+            "database": "/home/you/.local/share/hubbub/hubbub.db",
+            "database_bytes": 48_300_000,
+            "journal_bytes": 4_120_000,
+            "free_bytes": 211 * 2**30,
+            "disk_bytes": 480 * 2**30,
+            "read_only": False,
+            "state": "ok",
+        },
+        "log": {
+            "head": about["head"],
+            "floor": about["floor"],
+            "messages": 4_204,
+            "bytes": 31_000_000,
+            "newest_at": about["at"],
+            "waiting": 0,
+        },
+        "retention": {"age": 30 * 86_400.0, "size": 2**30},
+        "attachments": {"files": 3, "bytes": 90_112, "quota": 4 * 2**30},
+        "sessions": 7,
+        "connections": 7,
+        "lag": {"turn_seconds": 0.0004, "waiting": 0, "write_seconds": 0.0},
+        "tasks": [{"name": "journal", "runs": True}, {"name": "housekeeping", "runs": True}],
+        "upkeep": [{"name": "retention", "trouble": None}, {"name": "the search index", "trouble": None}],
+        "refused": {"unauthorized": 3},
+        "limits_hit": {"ping_timeout": 1},
+        "publishes_refused": 0,
+        "gaps": 0,
+        "settings": [
+            {"key": "home", "value": "/home/you/.local/share/hubbub", "source": "default"},
+            {"key": "retention_age", "value": "30d", "source": "file config.toml"},
+            {"key": "tls_cert", "value": None, "source": "default"},
+        ],
+    }
+    return told | parts

@@ -18,7 +18,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from dashboard.pages import routes
-from tests.dashboard.hours import rfc3339
+from tests.dashboard.hours import a_health, rfc3339
 
 
 class ScriptedSource:
@@ -35,7 +35,7 @@ class ScriptedSource:
         return self._give()
 
     async def health(self) -> dict[str, Any]:
-        return await self.about()
+        return a_health(await self.about())
 
 
 class ScriptedHub:
