@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from datetime import datetime
 from random import randint
 from typing import Any, TypeVar
 
@@ -187,12 +188,17 @@ class Api:
             self._identify(request).require("observe")
         asked = inquiry.Asked(
             with_=query.get("with"),
+            from_=query.get("from"),
+            to=query.get("to"),
             topic=query.get("topic"),
             thread=query.get("thread"),
             reply_to=query.get("reply_to"),
             search=query.get("search"),
+            since=moment(query.get("since"), "since"),
+            until=moment(query.get("until"), "until"),
             limit=limit,
             before=number(query["before"], "before", 0, 2**63 - 1, 0) if "before" in query else None,
+            after=number(query["after"], "after", 0, 2**63 - 1, 0) if "after" in query else None,
         )
         if asker is None:
             found, more = await inquiry.history(self.node, None, asked)
@@ -527,6 +533,19 @@ def number(text: str | None, what: str, least: int, most: int, default: int) -> 
     if not least <= number <= most:
         raise BadValue(f"{what} is a whole number from {least} to {most}, not {text[:40]!r}.")
     return number
+
+
+def moment(text: str | None, what: str) -> float | None:
+    """Seconds since 1970 of an RFC 3339 time from a query; None if there is none. Raises BadValue."""
+    if text is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        raise BadValue(f"{what} is a time as 2026-11-22T12:00:00Z, not {text[:40]!r}.")
+    return at.timestamp()
 
 
 def _seconds(text: str | None, what: str) -> float:

@@ -24,6 +24,7 @@ import logging
 import random as random_module
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, TypeAlias
@@ -427,15 +428,38 @@ class Client:
         self,
         *,
         with_: str | None = None,
+        from_: str | None = None,
+        to: str | None = None,
         topic: str | None = None,
         thread: str | None = None,
         search: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
         limit: int = 50,
         before: int | None = None,
+        after: int | None = None,
     ) -> Page:
-        """Old messages this instance may see, a page at a time; `before` an offset turns to the page further back."""
+        """Old messages this instance may see, a page at a time; `before` an offset turns to the page further back.
+
+        With `after` an offset they come from there on. `since` (included) and `until` (not) must know their time zone:
+        ValueError otherwise.
+        """
+        if any(each is not None and each.tzinfo is None for each in (since, until)):
+            raise ValueError("since and until need a time zone: datetime.now(UTC), not datetime.now()")
         reply = await self._request(
-            frames.History(with_=with_, topic=topic, thread=thread, search=search, limit=limit, before=before)
+            frames.History(
+                with_=with_,
+                from_=from_,
+                to=to,
+                topic=topic,
+                thread=thread,
+                search=search,
+                since=since,
+                until=until,
+                limit=limit,
+                before=before,
+                after=after,
+            )
         )
         return Page([_message(each) for each in reply.messages or []], bool(reply.more))
 

@@ -368,11 +368,16 @@ class Connection:
             self._asker(),
             inquiry.Asked(
                 with_=frame.with_,
+                from_=frame.from_,
+                to=frame.to,
                 topic=frame.topic,
                 thread=frame.thread,
                 search=frame.search,
+                since=None if frame.since is None else frame.since.timestamp(),
+                until=None if frame.until is None else frame.until.timestamp(),
                 limit=frame.limit,
                 before=frame.before,
+                after=frame.after,
             ),
         )
         return frames.Reply(ref=frame.ref, messages=[wire.raw(each) for each in found], more=more)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -14,7 +13,7 @@ from starlette.routing import Route
 
 from hub import export, frames, intake
 from hub.ahead import ahead
-from hub.api import answering, json_response, number, read_body
+from hub.api import answering, json_response, moment, number, read_body
 from hub.errors import BadValue
 from hub.node import Node
 from hub.tables import SessionRow
@@ -90,8 +89,8 @@ class Depot:
         wanted = export.Wanted(
             thread=query.get("thread"),
             with_=node.hub.instance(query["with"]) if "with" in query else None,
-            since=_moment(query.get("since"), "since"),
-            until=_moment(query.get("until"), "until"),
+            since=moment(query.get("since"), "since"),
+            until=moment(query.get("until"), "until"),
         )
         lines, following = await export.page(node, after, upto, wanted)
         heading = export.heading(node) if after == 0 else None
@@ -136,15 +135,3 @@ class Depot:
             "retention_age": rule.age,
             "retention_size": rule.size,
         }
-
-
-def _moment(text: str | None, what: str) -> float | None:
-    if text is None:
-        return None
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is None:
-        raise BadValue(f"{what} is a time as 2026-11-22T12:00:00Z, not {text[:40]!r}.")
-    return at.timestamp()

@@ -21,6 +21,8 @@ Credit: TypeAlias = Annotated[int, Meta(ge=0, le=65_536)]
 Activity: TypeAlias = Literal["working", "waiting", "idle"]
 Hop: TypeAlias = Annotated[str, Meta(min_length=1, max_length=32, pattern="^[a-z0-9-]+$")]
 
+Moment: TypeAlias = Annotated[datetime, Meta(tz=True)]
+
 DEFAULT_CREDIT = 256
 
 
@@ -136,15 +138,23 @@ class Instances(Frame, tag="instances", kw_only=True):
 
 
 class History(Frame, tag="history", kw_only=True):
-    """Ask for old messages this session may see, newest page first; `before` turns to the page further back."""
+    """Ask for old messages this session may see, newest page first; `before` turns to the page further back.
+
+    With `after` they come from there on, oldest page first.
+    """
 
     ref: Ref = None
     with_: str | None = field(default=None, name="with")
+    from_: str | None = field(default=None, name="from")  # what this instance sent, by whichever of its names
+    to: str | None = None  # what was sent to this name, `#topic` or `all`
     topic: str | None = None
     thread: str | None = None
     search: str | None = None  # words, all of which the body has
+    since: Moment | None = None  # not older than this
+    until: Moment | None = None  # older than this
     limit: Annotated[int, Meta(ge=1, le=1000)] = 50
     before: Offset | None = None
+    after: Offset | None = None
 
 
 class Status(Frame, tag="status", kw_only=True):

@@ -627,13 +627,19 @@ class History:
         if not words:
             return []
         indexed = self._indexed if self._full_text else 0
-        found = await self._messages(self._searcher, *search.by_scan(wanted, words, indexed))
-        if indexed and len(found) < wanted.limit:
-            try:
-                found += await self._messages(self._searcher, *search.by_full_text(wanted, words, indexed))
-            except StorageFailed as why:
-                log.warning("The full-text index could not be read (%s); all messages are searched.", why.__cause__)
-                return await self._messages(self._searcher, *search.by_scan(wanted, words, 0))
+        parts = [search.by_scan(wanted, words, indexed)]
+        if indexed:
+            parts.insert(0 if wanted.forward else 1, search.by_full_text(wanted, words, indexed))
+        found: list[Message] = []
+        try:
+            for part in parts:
+                if len(found) < wanted.limit:
+                    found += await self._messages(self._searcher, *part)
+        except StorageFailed as why:
+            if not indexed:
+                raise
+            log.warning("The full-text index could not be read (%s); all messages are searched.", why.__cause__)
+            found = await self._messages(self._searcher, *search.by_scan(wanted, words, 0))
         return found[: wanted.limit]
 
     async def find(self, *ids: str) -> list[Message]:

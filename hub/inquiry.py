@@ -16,13 +16,15 @@ from hub.message import Message
 from hub.milestones import Milestones
 from hub.node import Node
 from hub.registry import Instance
-from hub.topic import INBOX, pattern_key
+from hub.session import END
+from hub.topic import INBOX, address, name_key, pattern_key
 
 RECENT = 100  # messages on the dashboard's first page
 MAX_ANSWER = 2**20  # bytes of messages in one answer, or the largest body if that is more
 CHUNK = 16  # messages read at once where each may be as large as messages get
 PAGE = 256  # movements of cursors read at once
 MAX_MOVEMENTS = 40_000  # looked through for when a message was read: as many as an hour has at most
+ROUNDING = 0.5e-6  # seconds by which the time that JSON shows of a message may lie after its own
 MAX_REPLIES = 1000  # looked through for whoever has answered
 
 
@@ -30,19 +32,24 @@ class Asked(msgspec.Struct, kw_only=True):
     """Which old messages are wanted; see `frames.History`."""
 
     with_: str | None = None
+    from_: str | None = None
+    to: str | None = None
     topic: str | None = None
     thread: str | None = None
     reply_to: str | None = None
     search: str | None = None
+    since: float | None = None
+    until: float | None = None
     limit: int = 50
     before: int | None = None
+    after: int | None = None
 
 
 async def history(node: Node, asker: Instance | None, asked: Asked) -> tuple[list[Message], bool]:
-    """A page of old messages, oldest first, and whether there is an older page.
+    """A page of old messages, oldest first, and whether there is another: an older one, or with `after` a newer one.
 
-    It holds at most `limit` messages and, but for its newest, MAX_ANSWER bytes: an answer is one frame.
-    `asker` None sees everything; an instance what it sent or could hear. Raises UnknownInstance, BadTopic.
+    It holds at most `limit` messages and, but for its first to be found, MAX_ANSWER bytes: an answer is one frame.
+    `asker` None sees everything; an instance what it sent or could hear. Raises UnknownInstance, BadName, BadTopic.
     """
     parties: list[Party] = []
     if asked.with_ is not None:
@@ -52,8 +59,14 @@ async def history(node: Node, asker: Instance | None, asked: Asked) -> tuple[lis
     return await _page(
         node,
         Search(
+            after=asked.after,
             before=asked.before,
+            forward=asked.after is not None,
             limit=asked.limit,
+            origin=None if asked.from_ is None else node.hub.instance(asked.from_).origin,
+            within=None if asked.to is None else _addressed(node, asked.to),
+            since=None if asked.since is None else asked.since - ROUNDING,
+            until=None if asked.until is None else asked.until - ROUNDING,
             topic=_topic(asked.topic, asker),
             thread=asked.thread,
             reply_to=asked.reply_to,
@@ -66,8 +79,9 @@ async def history(node: Node, asker: Instance | None, asked: Asked) -> tuple[lis
 
 
 async def _page(node: Node, wanted: Search) -> tuple[list[Message], bool]:
-    """The newest messages that a search finds, oldest first, and whether it finds more."""
+    """The first messages that a search finds, put oldest first, and whether it finds more."""
     found: list[Message] = []
+    way = 1 if wanted.forward else -1
     size = 0
     while True:
         limit = min(CHUNK, wanted.limit + 1 - len(found))
@@ -75,11 +89,22 @@ async def _page(node: Node, wanted: Search) -> tuple[list[Message], bool]:
         for message in chunk:
             size += message.size
             if len(found) == wanted.limit or (found and size > _most(node)):
-                return found[::-1], True
+                return found[::way], True
             found.append(message)
         if len(chunk) < limit:
-            return found[::-1], False
-        wanted = structs.replace(wanted, before=chunk[-1].offset)
+            return found[::way], False
+        last = chunk[-1].offset
+        wanted = structs.replace(wanted, after=last) if wanted.forward else structs.replace(wanted, before=last)
+
+
+def _addressed(node: Node, to: str) -> tuple[Span, ...]:
+    """Where messages lie that were sent to this: all that is an instance's by any of its names, or one topic."""
+    found = address(to)
+    if found.name is not None and (instance := node.hub.registry.find(name_key(found.name))) is not None:
+        return node.hub.registry.party(instance).spans
+    if found.name is not None and found.topic not in node.hub.registry.topics:
+        node.hub.instance(found.name)  # nobody has this name, and nothing waits for it: it says so
+    return (Span(found.topic, 0, END),)
 
 
 def _topic(topic: str | None, asker: Instance | None) -> str | None:

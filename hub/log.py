@@ -20,17 +20,26 @@ class Span(NamedTuple):
 
 
 class Search(Struct, kw_only=True, frozen=True):
-    """Which old messages are wanted, newest first. What is None does not narrow.
+    """Which old messages are wanted, newest first, or `forward`: oldest first. What is None does not narrow.
 
-    `seen_by` limits the answer to what one instance may see: messages in these spans, or of this origin.
+    `after` and `before` are places in the log, both excluded. `since` and `until` are seconds since 1970, the first
+    included, the second not; they are compared with each message that the rest finds, since imported messages are older
+    than their places. `seen_by` limits the answer to what one instance may see: in these spans, or of this origin.
     """
 
+    after: int | None = None
     before: int | None = None
+    forward: bool = False
     limit: int = 50
     topic: str | None = None  # a topic or a pattern
     thread: str | None = None
     reply_to: str | None = None
     text: str | None = None  # words, all of which the body has
+    origin: int | None = None  # who sent it
+    within: tuple[Span, ...] | None = None  # it lies in one of these
+    about: int | None = None  # it is a fact with this `origin` in its data
+    since: float | None = None
+    until: float | None = None
     between: tuple[Party, ...] | None = None  # every one of these has sent or was sent it
     seen_by: Party | None = None
     hub_facts: bool = False  # whether `$` topics are included
@@ -103,7 +112,7 @@ class Log(Protocol):
         """
 
     async def search(self, wanted: Search) -> list[Message]:
-        """Old messages, newest first."""
+        """Old messages, in the order asked for."""
 
     async def find(self, *ids: str) -> list[Message]:
         """The messages with these ids, in the log's order: of each, one a sender."""

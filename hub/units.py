@@ -1,8 +1,9 @@
-"""Spans of time and sizes as people write them: `7d`, `1h30m`, `64MiB`."""
+"""Spans of time, times and sizes as people write them: `7d`, `1h30m`, `2026-11-22T09:00`, `64MiB`."""
 
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import Final
 
 SECONDS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -36,6 +37,21 @@ def seconds(text: str) -> float:
     if not _SPAN.fullmatch(said):
         raise ValueError(text)
     return float(sum(float(number) * SECONDS[unit] for number, unit in _SPAN_PART.findall(said)))
+
+
+def instant(text: str, now: float) -> float:
+    """Seconds since 1970 of a time such as `2026-11-22` or `2026-11-22T09:00`, on this machine's clock unless it names
+    its zone; or of how long before `now` it was, as `seconds` takes it. Raises ValueError or OverflowError.
+
+    >>> instant("1970-01-02T00:00Z", 0.0)
+    86400.0
+    >>> instant("1h30m", 10_000.0)
+    4600.0
+    """
+    try:
+        return now - seconds(text)
+    except ValueError:
+        return datetime.fromisoformat(text.strip()).timestamp()
 
 
 def size(text: str) -> int:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, TypeAlias, TypeVar
 
 import click
@@ -12,7 +14,7 @@ from hub.config import Settings, load
 from hub.daemon import Running, ensure, locate, token_for
 from hub.errors import BadValue
 from hub.request import Requests
-from hub.units import seconds
+from hub.units import instant, seconds
 
 Callback = TypeVar("Callback", bound=Callable[..., Any])
 Decorator: TypeAlias = Callable[[Callback], Callback]
@@ -54,6 +56,16 @@ def span(context: click.Context, option: click.Parameter, value: str | None) -> 
     except ValueError:
         raise click.BadParameter(
             f"{value!r} is not a span of time such as 30, 90s, 15m or 7d.", context, option
+        ) from None
+
+
+def when(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """The callback of an option that takes a time, or how long ago."""
+    try:
+        return None if value is None else datetime.fromtimestamp(instant(value, time.time()), UTC).isoformat()
+    except (ValueError, OverflowError, OSError):
+        raise click.BadParameter(
+            f"{value!r} is neither a time such as 2026-11-22T09:00 nor a span such as 7d.", context, option
         ) from None
 
 

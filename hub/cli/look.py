@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from hub.cli import show
-from hub.cli.command import as_json, reach, verb
+from hub.cli.command import as_json, reach, verb, when
 from hub.cli.read import hand_over
 from hub.config import Settings
 
@@ -35,8 +35,12 @@ def ls(settings: Settings, *, in_json: bool) -> None:
 @verb("hubbub history --with alice --limit 20", 'hubbub history --search "build red" --json')
 @click.option("--as", "who", metavar="NAME", help="Only what this instance may see. Default: everything.")
 @click.option("--with", "with_", metavar="NAME", help="Only what this instance sent or was sent.")
+@click.option("--from", "from_", metavar="NAME", help="Only what this instance sent.")
+@click.option("--to", metavar="ADDRESS", help="Only what was sent to this name, #topic or all.")
 @click.option("--topic", metavar="TOPIC", help="Only this topic or pattern, as build.* or inbox.alice.")
 @click.option("--thread", metavar="NAME", help="Only this thread.")
+@click.option("--since", metavar="TIME", callback=when, help="From this time on; 7d is seven days ago.")
+@click.option("--until", metavar="TIME", callback=when, help="Before this time.")
 @click.option("--search", metavar="WORDS", help="Only messages that have all these words.")
 @click.option("--before", type=click.IntRange(min=1), metavar="OFFSET", help="Only what is older than this place.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="At most so many.")

@@ -8,18 +8,16 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
 import click
 
 from hub.cli import exits, show
-from hub.cli.command import as_json, reach, verb
+from hub.cli.command import as_json, reach, verb, when
 from hub.config import Settings
 from hub.errors import BadValue, NotFound
 from hub.request import Requests
-from hub.units import seconds
 
 CLAUDE_IPC = "claude-ipc"
 BATCH = 200  # messages in one request
@@ -222,29 +220,13 @@ def _tell(tally: Tally) -> None:
 # Export
 
 
-def _when(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
-    """A time, or how long ago."""
-    if value is None:
-        return None
-    try:
-        at = datetime.fromtimestamp(time.time() - seconds(value), UTC)
-    except ValueError:
-        try:
-            at = datetime.fromisoformat(value).astimezone(UTC)
-        except (ValueError, OverflowError):
-            raise click.BadParameter(
-                f"{value!r} is neither a time such as 2026-11-22T09:00 nor a span such as 7d.", context, option
-            ) from None
-    return at.isoformat()
-
-
 @verb("hubbub export everything.jsonl", "hubbub export --with alice --since 7d --markdown > alice.md")
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.option("--markdown", is_flag=True, help="Write Markdown for people, instead of JSON lines.")
 @click.option("--thread", metavar="NAME", help="Only this thread.")
 @click.option("--with", "with_", metavar="NAME", help="Only what this instance sent or was sent.")
-@click.option("--since", metavar="TIME", callback=_when, help="From this time on; 7d is seven days ago.")
-@click.option("--until", metavar="TIME", callback=_when, help="Before this time.")
+@click.option("--since", metavar="TIME", callback=when, help="From this time on; 7d is seven days ago.")
+@click.option("--until", metavar="TIME", callback=when, help="Before this time.")
 def export(settings: Settings, *, file: Path | None, markdown: bool, **narrow: str | None) -> None:
     """Write messages to FILE, or to standard output: oldest first, what is unread marked. Nothing is changed.
 

@@ -213,8 +213,14 @@ class MemoryLog:
             return []
         found = [
             each
-            for each in reversed(self.messages)
+            for each in (self.messages if wanted.forward else reversed(self.messages))
             if (wanted.before is None or each.offset < wanted.before)
+            and each.offset > (wanted.after or 0)
+            and (wanted.since is None or each.at >= wanted.since)
+            and (wanted.until is None or each.at < wanted.until)
+            and (wanted.origin is None or each.origin == wanted.origin)
+            and (wanted.within is None or _within(each, wanted.within))
+            and (wanted.about is None or (each.data or {}).get("origin") == wanted.about)
             and (wanted.hub_facts or not each.topic.startswith("$"))
             and (wanted.topic is None or _covers(wanted.topic, each.topic))
             and (wanted.thread is None or each.thread == wanted.thread)

@@ -397,8 +397,13 @@ class ScriptedHub:
             and (asked.topic is None or matches(asked.topic.removeprefix("#"), message.topic))
             and (asked.thread is None or message.thread == asked.thread)
             and (asked.with_ is None or asked.with_.lower() in (message.from_.lower(), message.to.lower()))
+            and (asked.from_ is None or asked.from_.lower() == message.from_.lower())
+            and (asked.to is None or asked.to.lower() == message.to.lower())
+            and (asked.since is None or message.at >= asked.since)
+            and (asked.until is None or message.at < asked.until)
+            and (asked.after is None or message.offset > asked.after)
         ]
-        page = found[-asked.limit :]
+        page = found[-asked.limit :] if asked.after is None else found[: asked.limit]
         return frames.Reply(messages=[_raw(message) for message in page], more=len(found) > len(page))
 
 

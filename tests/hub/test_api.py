@@ -100,6 +100,73 @@ async def test_history_turns_pages_backwards(hub: Live) -> None:
     assert [each["body"] for each in page["messages"]] == ["note 2"]
 
 
+async def found(hub: Live, **query: Any) -> list[str]:
+    answer = await hub.request("GET", "/api/v1/messages", params=query)
+    assert answer.status_code == 200, answer.text
+    return [each["body"] for each in answer.json()["messages"]]
+
+
+async def test_history_is_narrowed_to_who_wrote_to_whom(hub: Live) -> None:
+    await hub.request("POST", "/api/v1/instances", {"name": "alice"})
+    await send(hub, "alice", "to alice")
+    await send(hub, "bob", "to bob", sender="alice")
+    await send(hub, "#build", "to the build", sender="alice")
+    await send(hub, "all", "to all")
+    await send(hub, "nobody-yet", "to a name of no one")
+    assert await found(hub, **{"from": "bob"}) == ["to alice", "to all", "to a name of no one"]
+    assert await found(hub, **{"from": "bob", "to": "ALICE"}) == ["to alice"]
+    assert await found(hub, to="bob") == ["to bob"]
+    assert await found(hub, to="#build") == ["to the build"]
+    assert await found(hub, to="all") == ["to all"]
+    assert await found(hub, to="nobody-yet") == ["to a name of no one"]
+    await hub.request("POST", "/api/v1/instances/alice/rename", {"name": "alicia"})
+    assert await found(hub, **{"from": "alicia", "to": "bob"}) == ["to bob"], "a rename changes nobody"
+    assert await found(hub, to="alicia") == ["to alice"]
+    assert await found(hub, to="bob", **{"as": "bob"}) == ["to bob"]
+    assert await found(hub, to="alicia", **{"as": "nobody-yet"}) == [], "who may not see it finds it by no filter"
+
+
+async def test_history_goes_forward_from_a_place(hub: Live) -> None:
+    offsets = [(await send(hub, "alice", f"note {number}"))["offset"] for number in range(5)]
+    page = (await hub.request("GET", f"/api/v1/messages?limit=2&after={offsets[0]}")).json()
+    assert [each["body"] for each in page["messages"]] == ["note 1", "note 2"]
+    assert page["more"] is True
+    page = (await hub.request("GET", f"/api/v1/messages?after={offsets[2]}")).json()
+    assert ([each["body"] for each in page["messages"]], page["more"]) == (["note 3", "note 4"], False)
+    assert await found(hub, after=offsets[1], before=offsets[3]) == ["note 2"]
+
+
+async def test_history_is_narrowed_to_a_stretch_of_time(hub: Live) -> None:
+    await send(hub, "alice", "first")
+    await send(hub, "alice", "second")
+    page = (await hub.request("GET", "/api/v1/messages")).json()["messages"]
+    assert page[0]["at"] < page[1]["at"]
+    assert await found(hub, since=page[1]["at"]) == ["second"]
+    assert await found(hub, until=page[1]["at"]) == ["first"]
+    assert await found(hub, until=page[0]["at"]) == []
+    assert await found(hub, since=page[0]["at"]) == ["first", "second"]
+    assert await found(hub, since="2020-01-01T00:00:00Z", until="2020-01-02T00:00:00+02:00") == []
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "code"),
+    [
+        ({"from": "nobody"}, 404, "unknown_instance"),
+        ({"to": "nobody"}, 404, "unknown_instance"),
+        ({"to": "#not a topic"}, 400, "bad_topic"),
+        ({"to": "not a name"}, 400, "bad_name"),
+        ({"since": "yesterday"}, 400, "bad_value"),
+        ({"until": "2026-11-22T12:00:00"}, 400, "bad_value"),
+        ({"after": "-1"}, 400, "bad_value"),
+    ],
+)
+async def test_what_history_cannot_be_narrowed_to_is_said(
+    hub: Live, query: dict[str, str], status: int, code: str
+) -> None:
+    answer = await hub.request("GET", "/api/v1/messages", params=query)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
 async def test_instances_topics_and_status_are_told(hub: Live) -> None:
     await hub.request("POST", "/api/v1/subscriptions", {"as": "alice", "topic": "build.*"})
     await send(hub, "#build.linux", "red")

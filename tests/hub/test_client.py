@@ -6,6 +6,7 @@ import re
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -360,6 +361,11 @@ async def test_every_request_has_its_answer(hub: ScriptedHub) -> None:
         assert [message.body for message in page.messages] == ["find me"]
         assert not page.more
         assert (await alice.history(limit=1)).more
+        page = await alice.history(from_="alice", to="bob", since=datetime(2020, 1, 1, tzinfo=UTC), after=0, limit=1)
+        assert ([message.body for message in page.messages], page.more) == (["find me"], True)
+        assert (await alice.history(until=datetime(2020, 1, 1, tzinfo=UTC))).messages == []
+        with pytest.raises(ValueError, match="time zone"):
+            await alice.history(since=datetime(2020, 1, 1))
         assert (await alice.status())["head"] == 2
         where = await alice.whereabouts(published.id)
         assert (where.message.body, where.ladder[0].state) == ("find me", "received")

@@ -255,7 +255,7 @@ async def talk(log: Log) -> None:
             draft(7, topic="inbox.bob", origin=10, body="past bob's time"),
             draft(8, topic="inbox.carol", origin=30, body="for carol only"),
             draft(9, topic="team", origin=30, body="not below team"),
-            fact(10, "$hub.started", version="1"),
+            fact(10, "$hub.started", version="1", origin=7),
             draft(11, topic="all", origin=20, body="bob tells all"),
         ]
     )
@@ -304,10 +304,38 @@ async def talk(log: Log) -> None:
         (Search(text="build NOT red"), []),
         (Search(text="registered NEAR both"), []),
         (Search(text='"build" der*'), [2, 1]),
+        (Search(after=8), [11, 9]),
+        (Search(after=3, before=6), [5, 4]),
+        (Search(forward=True, limit=3), [1, 2, 3]),
+        (Search(forward=True, after=8), [9, 11]),
+        (Search(forward=True, thread="t1", after=1), [2]),
+        (Search(forward=True, text="build"), [1, 2, 5]),
+        (Search(forward=True, text="build", limit=1), [1]),
+        (Search(forward=True, text="build", after=1, limit=1), [2]),
+        (Search(forward=True, between=(ALICE, BOB)), [1, 2, 11]),
+        (Search(origin=20), [11, 1]),
+        (Search(origin=20, topic="all"), [11]),
+        (Search(origin=20, text="build"), [1]),
+        (Search(origin=30, topic="team.*", limit=1), [4]),
+        (Search(within=(Span("inbox.bob", 0, 6), Span("inbox.carol", 0, END))), [8, 2]),
+        (Search(within=(Span("inbox.bob", 0, END),), origin=10, before=7), [2]),
+        (Search(within=(Span("inbox.bob", 0, END),), topic="inbox.bob", thread="t1"), [2]),
+        (Search(within=(Span("inbox.bob", 0, END), Span("build", 4, END)), topic="build"), [5]),
+        (Search(within=(Span("inbox.bob", 0, END),), text="rot", seen_by=ALICE), [2]),
+        (Search(within=()), []),
+        (Search(within=(), topic="build"), []),
+        (Search(within=(*(Span(f"no.{each}", 0, END) for each in range(40)), Span("build", 0, END))), [5]),
+        (Search(since=1_700_000_009.0), [11, 9]),
+        (Search(until=1_700_000_003.0), [2, 1]),
+        (Search(since=1_700_000_002.0, until=1_700_000_004.0), [3, 2]),
+        (Search(since=1_700_000_002.0, text="build"), [5, 2]),
+        (Search(about=7, hub_facts=True), [10]),
+        (Search(about=7, hub_facts=True, topic="$hub.started"), [10]),
+        (Search(about=8, hub_facts=True), []),
     ],
     ids=repr,
 )
-async def test_a_search_finds_newest_first(
+async def test_a_search_finds_what_it_wants_in_the_order_it_wants(
     log: Log, wanted: Search, found: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await talk(log)

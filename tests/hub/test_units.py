@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 
-from hub.units import seconds, size, size_text, span_text
+from hub.units import instant, seconds, size, size_text, span_text
 
 
 @pytest.mark.parametrize(
@@ -25,6 +27,29 @@ from hub.units import seconds, size, size_text, span_text
 )
 def test_a_span_is_read_as_people_write_it(text: str, value: float) -> None:
     assert seconds(text) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("2026-11-22T09:00:00Z", 1_795_338_000.0),
+        (" 2026-11-22T09:00:00+01:00", 1_795_334_400.0),
+        ("90s", 910.0),
+        ("1d", -85_400.0),
+    ],
+)
+def test_a_time_is_one_by_the_clock_or_a_span_ago(text: str, value: float) -> None:
+    assert instant(text, 1000.0) == value
+
+
+def test_a_time_without_a_zone_is_of_this_machine() -> None:
+    assert instant("2026-11-22 09:00", 0) == datetime(2026, 11, 22, 9).timestamp()
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01", "09:00"])
+def test_what_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"Invalid isoformat string|month must be"):
+        instant(text, 0)
 
 
 @pytest.mark.parametrize("text", ["", "d", "7 days", "-1s", "1h-30m", "1e3", "nan", "inf", "7d!", "s7"])

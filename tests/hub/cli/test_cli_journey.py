@@ -73,6 +73,8 @@ def test_a_message_waits_for_a_name_and_is_read_once(real: Path, hubbub: Callabl
     assert (message["body"], message["data"], message["thread"]) == ("hello ünï€ö", {"n": 1}, "t")
     assert hubbub("read", "--as", "alice", "--json").lines == []
     assert hubbub("history", "--with", "alice", "--json").lines == read
+    assert hubbub("history", "--from", "bob", "--to", "alice", "--since", "1h", "--json").lines == read
+    assert hubbub("history", "--from", "bob", "--until", "1h", "--json").lines == []
 
 
 def test_the_same_id_is_stored_once(real: Path, hubbub: Callable[..., Any]) -> None:
@@ -171,6 +173,8 @@ def test_a_made_token_may_do_what_it_was_made_for_and_nothing_else(real: Path, h
         (["rename", "nobody", "x"], 6),
         (["token", "revoke", "none"], 6),
         (["history", "--with", "nobody"], 6),
+        (["history", "--since", "yesterday"], 2),
+        (["history", "--since", "99999999999999d"], 2),
         (["ls", "--token", "hub_wrong"], 5),
     ],
 )
