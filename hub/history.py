@@ -38,9 +38,9 @@ from hub.database import (
 )
 from hub.disk import real, write_again
 from hub.errors import StorageFailed
-from hub.fold import CURSORS, Holding, InstanceRow, State, SubscriptionRow, TopicRow, WaitingRow
+from hub.fold import CURSORS, EXPIRED, Holding, InstanceRow, State, SubscriptionRow, TopicRow, WaitingRow
 from hub.ledger import Ledger
-from hub.log import Age, Retention, Search, Span, Trimmed
+from hub.log import Age, Fate, Retention, Search, Span, Trimmed
 from hub.message import Draft, Message
 from hub.recovery import Opened, prepare
 from hub.tables import COLUMNS, QUALIFIED, SessionRow, TokenRow, folding, message_of, place, row_of
@@ -52,6 +52,7 @@ TRIM_BYTES = 4 * 2**20
 INDEX_ROWS = 500
 INDEX_BYTES = 2**20
 MERGE_PAGES = 16  # of the full-text index, in one slice of its merging
+FATES = 10_000  # replies looked through for what became of a page of messages
 CHECKPOINT_PAGES = 2000  # 8 MB of log are copied into the database file at once
 
 log = logging.getLogger(__name__)
@@ -127,6 +128,19 @@ _HELD = f"""
                         WHERE sent.id = messages.reply_to AND sent.origin = json_extract(messages.data, '$.origin'))
      ORDER BY offset
     """  # noqa: S608
+
+# By the index on reply_to, whose rows of one id stand in the log's order; of facts only those that say what expired.
+_FATES = """
+    SELECT reply_to, who, min(at), expired, for_offset FROM (
+        SELECT reply_to, at, topic = :expired AS expired,
+               iif(topic = :expired, json_extract(data, '$.origin'), origin) AS who,
+               iif(topic = :expired, json_extract(data, '$.offset'), NULL) AS for_offset
+          FROM messages INDEXED BY messages_reply_to
+         WHERE reply_to IN (SELECT value FROM json_each(:ids)) AND (+topic NOT GLOB '$*' OR +topic = :expired)
+         LIMIT :most)
+     WHERE who IS NOT NULL
+     GROUP BY reply_to, who, for_offset
+    """
 
 _NAMED = """
     SELECT DISTINCT json_extract(file.value, '$.sha256') AS sha256
@@ -646,6 +660,14 @@ class History:
         """See `Log.find`."""
         sql = f"SELECT {COLUMNS} FROM messages WHERE id IN (SELECT value FROM json_each(?)) ORDER BY offset"  # noqa: S608
         return await self._messages(self._searcher, sql, (_json(ids),))
+
+    async def fates(self, ids: Collection[str]) -> list[Fate]:
+        """See `Log.fates`."""
+        async with self._failing():
+            rows = await self._searcher.execute_fetchall(
+                _FATES, {"ids": _json(list(ids)), "expired": EXPIRED, "most": FATES}
+            )
+            return [Fate(named, origin, at, bool(expired), offset) for named, origin, at, expired, offset in rows]
 
     async def ages(self, after: int, limit: int) -> list[Age]:
         """See `Log.ages`."""

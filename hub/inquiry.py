@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +11,7 @@ from msgspec import structs
 
 from hub import frames, wire
 from hub.errors import UnknownMessage
-from hub.fold import CURSORS, EXPIRED, HELD, PRESENCE
+from hub.fold import CURSORS, HELD, PRESENCE
 from hub.log import Party, Search, Span
 from hub.message import Message
 from hub.milestones import Milestones
@@ -25,13 +26,12 @@ CHUNK = 16  # messages read at once where each may be as large as messages get
 PAGE = 256  # movements of cursors read at once
 MAX_MOVEMENTS = 40_000  # looked through for when a message was read: as many as an hour has at most
 ROUNDING = 0.5e-6  # seconds by which the time that JSON shows of a message may lie after its own
-MAX_REPLIES = 1000  # looked through for whoever has answered
 
 
 class Asked(msgspec.Struct, kw_only=True):
     """Which old messages are wanted; see `frames.History`."""
 
-    with_: str | None = None
+    with_: str | None = None  # a name; or two with a comma between: what one of them said and the other was sent
     from_: str | None = None
     to: str | None = None
     topic: str | None = None
@@ -52,8 +52,11 @@ async def history(node: Node, asker: Instance | None, asked: Asked) -> tuple[lis
     `asker` None sees everything; an instance what it sent or could hear. Raises UnknownInstance, BadName, BadTopic.
     """
     parties: list[Party] = []
+    senders: tuple[int, ...] | None = None
     if asked.with_ is not None:
-        parties.append(node.hub.registry.party(node.hub.instance(asked.with_)))
+        parties = [node.hub.registry.party(node.hub.instance(name)) for name in asked.with_.split(",", 1)]
+        if len(parties) > 1:
+            senders = tuple(each.origin for each in parties)
         if asker is not None:
             parties.append(node.hub.registry.party(asker))
     return await _page(
@@ -72,6 +75,7 @@ async def history(node: Node, asker: Instance | None, asked: Asked) -> tuple[lis
             reply_to=asked.reply_to,
             text=asked.search or None,
             between=tuple(parties) or None,
+            senders=senders,
             seen_by=node.hub.registry.party(asker) if asker else None,
             hub_facts=asked.topic is not None and asked.topic.startswith("$") and asker is None,
         ),
@@ -162,9 +166,26 @@ async def message(node: Node, asker: Instance | None, message_id: str) -> tuple[
             "It may be older than the log goes back; `hubbub history` shows what is kept.",
         )
     chosen = found[0]
-    answered, expired = await _told_of(node, chosen)
-    times = await _times(node, chosen)
-    return chosen, node.hub.ladder(chosen, answered, node.now(), expired, times)
+    (ladder,) = await ladders(node, [chosen], await _times(node, chosen))
+    return chosen, ladder
+
+
+async def ladders(
+    node: Node, messages: Sequence[Message], times: Mapping[tuple[int, str], float] | None = None
+) -> list[list[frames.Step]]:
+    """Where each of these messages is for each recipient. `times` is a `Milestones.at`, known for one message only."""
+    answered: dict[str, dict[int, float]] = {}
+    expired: dict[tuple[str, int | None], set[int]] = {}
+    for fate in await node.log.fates([each.id for each in messages]):
+        if fate.expired:
+            expired.setdefault((fate.id, fate.offset), set()).add(fate.origin)
+        else:
+            answered.setdefault(fate.id, {})[fate.origin] = fate.at
+    now = node.now()
+    return [
+        node.hub.ladder(each, answered.get(each.id, {}), now, expired.get((each.id, each.offset), set()), times)
+        for each in messages
+    ]
 
 
 async def _held(node: Node, asker: Instance | None, message_id: str) -> tuple[Message, list[frames.Step]] | None:
@@ -208,24 +229,6 @@ async def _times(node: Node, message: Message) -> dict[tuple[int, str], float]:
         milestones.learn(page)
         after = page[-1].offset
     return milestones.at
-
-
-async def _told_of(node: Node, message: Message) -> tuple[dict[int, float], set[int]]:
-    """The origins that have replied to a message and when they first did; and those for whom it expired."""
-    answered: dict[int, float] = {}
-    expired: set[int] = set()
-    before: int | None = None
-    for _ in range(0, MAX_REPLIES, CHUNK):
-        replies = await node.log.search(Search(reply_to=message.id, limit=CHUNK, before=before, hub_facts=True))
-        for reply in replies:
-            if reply.topic != EXPIRED:
-                answered[reply.origin] = reply.at
-            elif reply.data["offset"] == message.offset and reply.data["origin"] is not None:
-                expired.add(reply.data["origin"])
-        if len(replies) < CHUNK:
-            break
-        before = replies[-1].offset
-    return answered, expired
 
 
 async def instances(node: Node) -> list[dict[str, Any]]:

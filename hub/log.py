@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple, Protocol
 
 from msgspec import Struct
@@ -41,6 +41,7 @@ class Search(Struct, kw_only=True, frozen=True):
     since: float | None = None
     until: float | None = None
     between: tuple[Party, ...] | None = None  # every one of these has sent or was sent it
+    senders: tuple[int, ...] | None = None  # the origins that may have sent it
     seen_by: Party | None = None
     hub_facts: bool = False  # whether `$` topics are included
 
@@ -70,6 +71,20 @@ class Age(NamedTuple):
     offset: int
     at: float
     size: int
+
+
+class Fate(NamedTuple):
+    """What became of the message `id` later: `origin` replied at `at`; or, if `expired`, it did not reach it in time.
+
+    `offset` is that of the message that expired, since several senders may use one id; None of a reply, which names an
+    id only.
+    """
+
+    id: str
+    origin: int
+    at: float
+    expired: bool = False
+    offset: int | None = None
 
 
 class Trimmed(NamedTuple):
@@ -116,6 +131,9 @@ class Log(Protocol):
 
     async def find(self, *ids: str) -> list[Message]:
         """The messages with these ids, in the log's order: of each, one a sender."""
+
+    async def fates(self, ids: Collection[str]) -> list[Fate]:
+        """Who has first replied to each of these messages and when, and for whom they expired."""
 
     async def ages(self, after: int, limit: int) -> list[Age]:
         """The oldest messages past `after`, as retention sees them: at most `limit`."""

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -27,6 +27,7 @@ from hub.log import Log, Retention, Trimmed
 from hub.message import Draft, Message
 from hub.pages import Pages
 from hub.posting import Uploaded, nothing_uploaded
+from hub.pulse import Pulse
 from hub.registry import Instance
 from hub.session import Behind, Gap, Session
 from hub.steady import Steady
@@ -88,7 +89,8 @@ class Node:
             close=self._close,
             uploaded=uploaded,
         )
-        self.journal = Journal(log, commit=self.hub.commit, failed=self.hub.failed, facts=list)
+        self.pulse = Pulse()
+        self.journal = Journal(log, commit=self._commit, failed=self.hub.failed, facts=list)
         self._clock = clock
         self._monotonic = monotonic
         self._steady = Steady(tail[-1].at if tail else None, clock(), monotonic())
@@ -107,6 +109,11 @@ class Node:
         self.concerns: list[Callable[[], str | None]] = []  # what else may be wrong, asked each time
         self._faults: dict[str, tuple[float, str]] = {}  # what was got over: where -> when, and what
         self._on_broken: Callable[[], None] = lambda: None
+
+    def _commit(self, messages: Sequence[Message]) -> None:
+        before = self.hub.counters.published
+        self.hub.commit(messages)
+        self.pulse.stored(self.hub.counters.published - before, self.now())
 
     def now(self) -> float:
         """Seconds since 1970."""
@@ -491,8 +498,17 @@ class Node:
 
     def received(self, session: Session, offset: int, credit: int | None) -> None:
         """A client has everything up to `offset`."""
+        if session.outstanding.count and session.outstanding.oldest <= offset and not session.observer:
+            self._time(session, session.outstanding.oldest)
         self.hub.received(session, offset, credit)
         self._flush_later()
+
+    def _time(self, session: Session, offset: int) -> None:
+        """Note how long a message took; what was said before the session began waited for that."""
+        message = self.hub.window.find(offset)
+        if message is not None and message.at >= session.joined_at:
+            now = self.now()
+            self.pulse.received(now - message.at, now)
 
     def read(self, instance: Instance, offset: int, by: Session | None = None) -> None:
         """An instance has read up to `offset`; its sessions but `by` are told. On disk within a tick."""

@@ -155,6 +155,13 @@ def _places(wanted: Search) -> Iterator[list[Walk]]:
         yield _walks_in(wanted.within, "within") or [NOWHERE]
     if wanted.origin is not None:
         yield [Walk("origin = :origin", {"origin": wanted.origin})]
+    if wanted.senders is not None:
+        yield _walks_by(wanted.senders) or [NOWHERE]
+
+
+def _walks_by(senders: tuple[int, ...]) -> list[Walk]:
+    """One walk for each sender."""
+    return [Walk(f"origin = :sender{place}", {f"sender{place}": each}) for place, each in enumerate(senders)]
 
 
 def _walks_of(party: Party) -> list[Walk]:

@@ -196,6 +196,11 @@ class Window:
         oldest = next((each.at for each in islice(lane.messages, begin, end) if each.origin != besides), None)
         return count, oldest if count else None
 
+    def find(self, offset: int) -> Message | None:
+        """The message at an offset, if the window has it."""
+        place = bisect_right(self._all.offsets, offset, lo=self._all.start) - 1
+        return self._all.messages[place] if place >= self._all.start and self._all.offsets[place] == offset else None
+
     def newest(self, most: int) -> list[Message]:
         """The last messages, oldest first."""
         return self._all.messages[max(self._all.start, len(self._all.messages) - most) :]

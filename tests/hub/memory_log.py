@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from hub import fold
 from hub.errors import StorageFailed
 from hub.fold import Holding, InstanceRow, State, SubscriptionRow, TopicRow, WaitingRow
-from hub.log import Age, Party, Retention, Search, Span, Trimmed
+from hub.log import Age, Fate, Party, Retention, Search, Span, Trimmed
 from hub.message import Draft, Message
 from hub.topic import INBOX, is_open, is_pattern, matches
 
@@ -227,12 +227,27 @@ class MemoryLog:
             and (wanted.reply_to is None or each.reply_to == wanted.reply_to)
             and words <= _words(each.body)
             and all(_sees(party, each) for party in wanted.between or ())
+            and (wanted.senders is None or each.origin in wanted.senders)
             and (wanted.seen_by is None or _sees(wanted.seen_by, each))
         ]
         return found[: wanted.limit]
 
     async def find(self, *ids: str) -> list[Message]:
         return [each for each in self.messages if each.id in ids]
+
+    async def fates(self, ids: Collection[str]) -> list[Fate]:
+        found: dict[tuple[str, int | None, int | None], Fate] = {}
+        for each in self.messages:
+            if each.reply_to is None or each.reply_to not in ids:
+                continue
+            if each.topic == fold.EXPIRED and each.data["origin"] is not None:
+                fate = Fate(each.reply_to, each.data["origin"], each.at, expired=True, offset=each.data["offset"])
+            elif each.topic.startswith("$"):
+                continue
+            else:
+                fate = Fate(each.reply_to, each.origin, each.at)
+            found.setdefault((fate.id, fate.origin, fate.offset), fate)
+        return list(found.values())
 
     async def ages(self, after: int, limit: int) -> list[Age]:
         return [Age(each.offset, each.at, each.size) for each in self.messages if each.offset > after][:limit]

@@ -167,6 +167,60 @@ async def test_what_history_cannot_be_narrowed_to_is_said(
     assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
+async def test_a_page_of_history_says_where_each_message_is(hub: Live) -> None:
+    question = await send(hub, "alice", "how long?")
+    await send(hub, "bob", "an hour", sender="alice", reply_to=question["id"])
+    await send(hub, "carol", "are you there?", sender="alice")
+    await hub.request("POST", "/api/v1/read", {"as": "bob", "offset": 10**6})
+    page = (await hub.request("GET", "/api/v1/messages?ladder=1")).json()
+    told = {each["body"]: page["ladders"][str(each["offset"])] for each in page["messages"]}
+    assert told == {
+        "how long?": [{"name": "alice", "state": "answered"}],
+        "an hour": [{"name": "bob", "state": "read"}],
+        "are you there?": [{"name": "carol", "state": "accepted"}],
+    }
+    assert "ladders" not in (await hub.request("GET", "/api/v1/messages")).json()
+
+
+async def test_a_pair_is_what_one_said_and_the_other_was_sent(hub: Live) -> None:
+    for name in ("alice", "bob", "carol"):
+        await hub.request("POST", "/api/v1/instances", {"name": name})
+    for sender, to in (
+        ("alice", "bob"),
+        ("bob", "alice"),
+        ("carol", "bob"),
+        ("carol", "all"),
+        ("alice", "all"),
+        ("bob", "carol"),
+    ):
+        await send(hub, to, f"{sender} to {to}", sender=sender)
+    page = (await hub.request("GET", "/api/v1/messages", params={"with": "alice,bob"})).json()
+    assert [each["body"] for each in page["messages"]] == ["alice to bob", "bob to alice", "alice to all"]
+    mine = (await hub.request("GET", "/api/v1/messages", params={"as": "carol", "with": "alice,bob"})).json()
+    assert [each["body"] for each in mine["messages"]] == ["alice to all"]
+    nobody = await hub.request("GET", "/api/v1/messages", params={"with": "alice,nobody"})
+    assert nobody.json()["code"] == "unknown_instance"
+
+
+async def test_the_last_hour_is_told_in_beats(hub: Live) -> None:
+    async with hub.session("alice") as alice, hub.session("bob") as bob, asyncio.timeout(BOUND):
+        await bob.publish("alice", "timed")
+        said = await alice.frame("message")
+        await alice.send({"type": "received", "offset": said["offset"]})
+        told: dict[str, Any] = {"beats": []}
+        while not any(each["received"] for each in told["beats"]):
+            told = (await hub.request("GET", "/api/v1/pulse")).json()
+    assert told["since"] <= told["at"]
+    assert sum(each["messages"] for each in told["beats"]) == 1
+    (timed,) = (each for each in told["beats"] if each["received"])
+    assert timed["received"] == 1
+    assert 0 < timed["p50"] == timed["p95"]
+    after = max(each["at"] for each in told["beats"])
+    assert all(
+        each["at"] > after for each in (await hub.request("GET", f"/api/v1/pulse?after={after}")).json()["beats"]
+    )
+
+
 async def test_instances_topics_and_status_are_told(hub: Live) -> None:
     await hub.request("POST", "/api/v1/subscriptions", {"as": "alice", "topic": "build.*"})
     await send(hub, "#build.linux", "red")

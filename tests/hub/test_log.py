@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 from msgspec import structs
 
+from hub import fold
 from hub.errors import StorageFailed
 from hub.history import History
-from hub.log import Log, Party, Retention, Search, Span
+from hub.log import Fate, Log, Party, Retention, Search, Span
 from hub.message import Draft, Message
 from tests.hub.memory_log import MemoryLog, draft, fact
 
@@ -290,6 +291,13 @@ async def talk(log: Log) -> None:
         (Search(between=(BOB, ALICE), limit=2), [11, 2]),
         (Search(between=(ALICE,)), [11, 7, 4, 2, 1]),
         (Search(between=(ALICE,), seen_by=BOB), [11, 2, 1]),
+        (Search(senders=(10,)), [7, 2]),
+        (Search(senders=(10, 20)), [11, 7, 2, 1]),
+        (Search(senders=()), []),
+        (Search(senders=(20,), thread="t1"), [1]),
+        (Search(senders=(10, 20), between=(ALICE, BOB), limit=2), [11, 2]),
+        (Search(senders=(30,), between=(ALICE,)), [4]),
+        (Search(senders=(20,), text="build"), [1]),
         (Search(text="build"), [5, 2, 1]),
         (Search(text="BUILD der"), [2, 1]),
         (Search(text="grun"), [1]),
@@ -346,6 +354,22 @@ async def test_a_search_finds_what_it_wants_in_the_order_it_wants(
         assert offsets(await log.search(wanted)) == found
         assert not await log.index_slice()
         assert offsets(await log.search(wanted)) == found
+
+
+async def test_what_became_of_messages_is_who_first_replied_and_for_whom_they_expired(log: Log) -> None:
+    a, b = await log.append([draft(1, topic="inbox.bob", origin=10), draft(2, topic="inbox.bob", origin=20)])
+    replies = await log.append([draft(number, origin=origin, reply_to="id-1", body="x")
+                                for number, origin in ((3, 20), (4, 20), (5, 30))])  # fmt: skip
+    told = [{"origin": 20, "name": "bob", "offset": b.offset}, {"origin": None, "name": "ghost", "offset": a.offset}]
+    expired = await log.append([structs.replace(fact(number, fold.EXPIRED, **each), reply_to=f"id-{number - 4}")
+                                for number, each in zip((6, 7), told, strict=True)])  # fmt: skip
+    await log.append([structs.replace(fact(8, "$loop.held", origin=10), reply_to="id-1")])
+    assert set(await log.fates(["id-1", "id-2", "id-3"])) == {
+        Fate("id-1", 20, replies[0].at),
+        Fate("id-1", 30, replies[2].at),
+        Fate("id-2", 20, expired[0].at, expired=True, offset=b.offset),
+    }
+    assert await log.fates([]) == []
 
 
 @pytest.mark.parametrize(

@@ -167,6 +167,8 @@ def test_the_window_is_the_end_of_a_list(batches: list[list[tuple[str, int]]], m
         kept = plain[made.floor - 1 :]
         assert made.newest(10**6) == kept
         assert made.newest(2) == kept[-2:]
+        for offset in (0, made.floor - 1, made.floor, made.head, made.head + 1):
+            assert made.find(offset) == next((each for each in kept if each.offset == offset), None)
         assert made.size == sum(each.size for each in kept)
         assert len(kept) == len(made) <= most
         assert made.size <= size or len(kept) == 1
