@@ -606,6 +606,10 @@ class Hub:
         """Whether cursors have moved that the log does not show yet."""
         return bool(self._cursors)
 
+    def cursors_wait(self, now: float) -> float:
+        """Seconds until movements of cursors are to be told; see `Cursors.wait`."""
+        return self._cursors.wait(now)
+
     def cursors(self, now: float, *, at_once: bool = False) -> list[Draft]:
         """All movements of cursors since the last time as one fact, at most once a tick unless `at_once`."""
         told = self._cursors.due(now, at_once=at_once)

@@ -525,11 +525,13 @@ class Node:
 
     def pushed(self) -> None:
         """A session was given something, which moves a cursor: that is told within a tick."""
-        self._flush_later()
+        if self._flushing is None:
+            self._flush_later()
 
     def _flush_later(self) -> None:
-        if self.hub.moved and self._flushing is None and not self.closing:
-            self._flushing = asyncio.get_running_loop().call_later(self.hub.limits.cursor_tick, self._flush_by_clock)
+        if self._flushing is None and self.hub.moved and not self.closing:
+            wait = self.hub.cursors_wait(self.now())
+            self._flushing = asyncio.get_running_loop().call_later(wait, self._flush_by_clock)
 
     def _flush_by_clock(self) -> None:
         try:

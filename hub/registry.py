@@ -203,6 +203,11 @@ class Registry:
 
     def _change(self, change: fold.Change) -> Instance | None:
         match change:
+            case fold.Moved():  # by far the most of them
+                if (mover := self.instances.get(change.origin)) is not None:
+                    mover.last_seen = max(mover.last_seen, change.at)
+                    self.move(mover, change.received, change.read)
+                return None
             case fold.Registered():
                 return self._register(change)
             case fold.Forgot():
@@ -249,9 +254,6 @@ class Registry:
             case fold.Unsubscribed():
                 self._unsubscribe(instance, change.pattern)
                 return instance
-            case fold.Moved():
-                instance.last_seen = max(instance.last_seen, change.at)
-                self.move(instance, change.received, change.read)
         return None
 
     def _rename(self, instance: Instance, change: fold.Renamed) -> None:

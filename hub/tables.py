@@ -163,6 +163,8 @@ _MOVE = """
 
 def _statements(change: fold.Change) -> Iterator[Statement]:
     match change:
+        case fold.Moved(origin=origin, received=received, read=read, at=at):  # by far the most of them
+            yield _MOVE, {"origin": origin, "received": received, "read": read, "at": at}
         case fold.Registered(origin=origin, key=key, name=name, at=at):
             told = {"origin": origin, "key": key, "name": name, "at": at, "offset": origin}
             yield from ((sql, told) for sql in (_NEW_INSTANCE, _RELEASE, _HOLD))
@@ -186,5 +188,3 @@ def _statements(change: fold.Change) -> Iterator[Statement]:
             yield _SUBSCRIBE, {"origin": origin, "pattern": pattern, "since": since}
         case fold.Unsubscribed(origin=origin, pattern=pattern):
             yield _UNSUBSCRIBE, {"origin": origin, "pattern": pattern}
-        case fold.Moved(origin=origin, received=received, read=read, at=at):
-            yield _MOVE, {"origin": origin, "received": received, "read": read, "at": at}

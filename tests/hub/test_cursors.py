@@ -51,6 +51,21 @@ def test_there_is_at_most_one_fact_a_tick_but_for_the_last() -> None:
     assert moved(core, at_once=True) == [("alice", 2, 2)]
 
 
+def test_a_crowd_is_told_of_less_often_so_that_telling_stays_a_small_part_of_the_work() -> None:
+    core = Core(cursor_tick=0.1)
+    crowd = [core.register(f"agent-{number}") for number in range(300)]
+    waits = []
+    for movers in (crowd[:1], crowd, crowd * 10):
+        for place, each in enumerate(movers):
+            core.hub._cursors._moved[place] = each
+        core.hub.cursors(core.now, at_once=True)
+        waits.append(core.hub.cursors_wait(core.now))
+    assert waits == [0.1, 0.3, 1.0]
+    assert core.hub.cursors_wait(core.now + 0.95) == 0.1
+    assert core.hub.cursors_wait(core.now + 3600) == 0.1
+    assert core.hub.cursors_wait(core.now - 3600) == 1.0, "a clock that went back holds nothing up for longer"
+
+
 def test_a_clock_that_went_back_holds_nothing_up() -> None:
     core = Core()
     alice = core.register("alice")
