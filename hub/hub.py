@@ -30,7 +30,7 @@ from hub.presence import Presence, Standing, printable
 from hub.receipts import Receipts
 from hub.registry import Instance, Registry
 from hub.router import Router
-from hub.session import END, Behind, Gap, Session
+from hub.session import END, Behind, Gap, Hot, Session
 from hub.threads import Threads
 from hub.topic import INBOX, name_key, pattern_key
 from hub.window import Run, Window
@@ -209,8 +209,7 @@ class Hub:
             facts.append(self.fact(fold.JOINED, told, f"{instance.name} joined", now))
             if not hello.observe:
                 self.router.route(session, set(instance.hears()))
-                for span in self.registry.spans(instance, position, END):
-                    session.hot[span.topic] = span
+                session.hot = Hot(*self.registry.spans(instance, position, END))
         if session.hot or hello.observe:
             session.rouse()
         unread = self.unread(instance, now) if instance else Unread(0, None, ())
@@ -474,9 +473,9 @@ class Hub:
     def _heat(self, topics: dict[str, None], before: int) -> None:
         for topic in topics:
             if sessions := self.router.match(topic):
-                span = Span(topic, before, END)
+                alone = Hot(Span(topic, before, END))
                 for session in sessions:
-                    session.heat(span, before)
+                    session.heat(alone, before)
 
     def _rewire(self, instance: Instance) -> None:
         """An instance hears other topics than before: let its sessions hear them too, and what they left no more."""
@@ -555,10 +554,11 @@ class Hub:
 
     def take(self, session: Session, now: float) -> Run | Gap | Behind | None:
         """What comes next for a session; see `Session.take`."""
+        registry = self.registry
         for topic in session.hot:
-            if topic in self.registry.inboxes:
-                self.registry.expire(topic, now)  # it is noted before a cursor passes over it
-        taken = session.take(self.window, self.registry.topics, self.floor, now)
+            if topic in registry.inboxes:
+                registry.expire(topic, now)  # it is noted before a cursor passes over it
+        taken = session.take(self.window, registry.topics, self.floor, now)
         if isinstance(taken, Run):
             self._pushed(session, taken)
         elif isinstance(taken, Gap):

@@ -37,6 +37,19 @@ class Behind(NamedTuple):
     limit: int
 
 
+class Hot(dict[str, Span]):
+    """The topics that may hold something for a session, each with the stretch of it. It never changes: sessions that a
+    commit heats alike share one, which is how the next of them is known to be given what the first one was."""
+
+    __slots__ = ()
+
+    def __init__(self, *spans: Span) -> None:
+        super().__init__({span.topic: span for span in spans})
+
+
+COLD = Hot()
+
+
 class Session:
     """A reader of what `instance` hears, or of everything (`instance` is None, or `observer`)."""
 
@@ -80,7 +93,7 @@ class Session:
         self.received = position
         self.credit = credit
         self.outstanding = Outstanding()
-        self.hot: dict[str, Span] = {}
+        self.hot = COLD
         self.secret = secret
         self.client = client
         self.joined_at = joined_at
@@ -96,18 +109,26 @@ class Session:
         """How many more messages it takes before it confirms some."""
         return self.credit - self.outstanding.count
 
-    def heat(self, span: Span, before: int) -> None:
-        """There is something on a topic, from `span.after` on; `before` was the log's head until now."""
-        if not self.hot and not self.observer:
-            self.position = max(self.position, before)
-        held = self.hot.get(span.topic)
-        if held is None or held.upto != END:  # what is left of a name's earlier time has expired: nobody else took it
-            self.hot[span.topic] = span
-        self.rouse()
+    def heat(self, alone: Hot, before: int) -> None:
+        """There is something on a topic, `alone`'s only one, from its span's beginning on; `before` was the log's head
+        until now."""
+        hot = self.hot
+        if not hot:
+            if before > self.position and not self.observer:
+                self.position = before
+            self.hot = alone
+        else:
+            for span in alone.values():
+                held = hot.get(span.topic)
+                if held is None or held.upto != END:  # what is left of a name's earlier time has expired: none took it
+                    self.hot = Hot(*hot.values(), span)
+        if not self.awake:
+            self.awake = True
+            self._wake()
 
     def keep_hot(self, spans: Sequence[Span]) -> None:
         """What the instance hears has changed: of what is hot, these spans are still for it."""
-        self.hot = {span.topic: span for span in spans if span.topic in self.hot}
+        self.hot = Hot(*(span for span in spans if span.topic in self.hot))
 
     def rouse(self) -> None:
         """Have whoever writes for this session call `take()`; once, until it did."""
@@ -135,15 +156,28 @@ class Session:
         `floor` is the oldest offset the log keeps. Whoever is told Behind reads that and calls `take_old()`.
         """
         self.awake = False
-        room = self.room
-        if room <= 0 or not (self.hot or self.observer):
+        room = self.credit - self.outstanding.count
+        hot = self.hot
+        if room <= 0 or not (hot or self.observer):
             return None
+        if hot is window.asked and self.position == window.asked_at:  # as whoever came before, unless something is ours
+            run = window.given
+            if len(run.offsets) <= room and self.origin not in run.origins:
+                self.outstanding.add(run.offsets)
+                self.pushed = run.offsets[-1]
+                self.position = window.head
+                self.hot = COLD
+                return run
         if self.position + 1 < window.floor:
             behind = self._gap(topics, floor) or self._behind(window, room)
             if behind is not None:
                 return behind
-        whole = window.run(None if self.observer else tuple(self.hot), self.position, room)
-        return self._give(whole, room, whole.offsets[-1] if whole.offsets else self.position, window.head, now)
+        before = self.position
+        whole = window.run(None if self.observer else tuple(hot), before, room)
+        given = self._give(whole, room, whole.offsets[-1] if whole.offsets else before, window.head, now)
+        if given is whole and whole.complete and not self.observer:
+            window.remember(hot, before, whole)
+        return given
 
     def take_old(self, behind: Behind, page: Run, topics: dict[str, Stock], floor: int, now: float) -> Run | Gap | None:
         """Count as pushed what was read from the log for `behind`, as far as it is still for this session.
@@ -173,7 +207,7 @@ class Session:
             self.pushed = offsets[-1]
         if run.complete:
             self.position = max(self.position, head)
-            self.hot.clear()
+            self.hot = COLD
         else:
             self.position = max(self.position, last)
             self.rouse()

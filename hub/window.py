@@ -42,6 +42,7 @@ class Run:
         return len(self.messages)
 
 
+_NOTHING = Run([], complete=True)
 _GONE: Any = None
 _OWN = (INBOX, "$")  # on these topics one's own words come back: a note to oneself
 
@@ -100,6 +101,9 @@ class Window:
         self._said: dict[tuple[str, int], _Lane] = {}  # the same by who said it, where nobody is sent their own words
         self._runs: dict[_Question, Run] = {}
         self._kept = 0  # bytes of the runs
+        self.asked: object = None  # what the last reader's topics were that was given a whole run; the reader's own
+        self.asked_at = 0  # where it stood
+        self.given = _NOTHING
 
     def __len__(self) -> int:
         return len(self._all.offsets) - self._all.start
@@ -114,6 +118,7 @@ class Window:
         """Take in what was committed, and let the oldest go where there is no more room."""
         self._runs.clear()
         self._kept = 0
+        self.remember(None, 0, _NOTHING)
         for message in messages:
             self._all.add(message)
             lane = self._lanes.get(message.topic)
@@ -153,6 +158,11 @@ class Window:
             found = bounded(self._past(topics, after, most + 1), most)
             self._keep(key, found)
         return found
+
+    def remember(self, asked: object, after: int, given: Run) -> None:
+        """What a reader of these topics was given that stood there: all there was, with nothing taken out. Until the
+        next commit another one with the very same topics, at the same place, can be given it unasked."""
+        self.asked, self.asked_at, self.given = asked, after, given
 
     def _past(self, topics: tuple[str, ...] | None, after: int, most: int) -> list[Message]:
         if topics is None:

@@ -9,9 +9,9 @@ import pytest
 from hub.log import Span
 from hub.message import Message
 from hub.registry import Instance, Stock
-from hub.session import END, MAX_PAGE, Behind, Gap, Session
+from hub.session import END, MAX_PAGE, Behind, Gap, Hot, Session
 from hub.window import Run, Window
-from tests.hub.core import NOW, message
+from tests.hub.core import NOW, Core, message
 
 ME = 5  # the session's origin
 
@@ -54,7 +54,7 @@ class Reading:
         before = self.window.head
         self.window.extend(messages)
         for topic in {each.topic for each in messages}:
-            self.session.heat(Span(topic, before, END), before)
+            self.session.heat(Hot(Span(topic, before, END)), before)
 
     def take(self, now: float = NOW) -> list[int] | Gap | Behind | None:
         taken = self.session.take(self.window, self.stock, self.floor, now)
@@ -174,7 +174,7 @@ def test_a_topic_is_heard_from_where_it_was_heated() -> None:
     """What is on the topic before that was for others."""
     reading = Reading()
     reading.window.extend(a(1, 2))
-    reading.session.heat(Span("a", 2, END), 2)
+    reading.session.heat(Hot(Span("a", 2, END)), 2)
     assert reading.session.position == 2
     reading.window.extend(a(3))
     assert reading.take() == [3]
@@ -184,7 +184,7 @@ def test_a_span_that_has_an_end_is_given_up_to_it() -> None:
     """A name that was let go: what came later under it is somebody else's."""
     reading = Reading()
     reading.window.extend(a(1, 2, 3))
-    reading.session.hot["a"] = Span("a", 0, 2)
+    reading.session.hot = Hot(Span("a", 0, 2))
     assert reading.take() == [1, 2]
     assert reading.take() is None
 
@@ -192,7 +192,7 @@ def test_a_span_that_has_an_end_is_given_up_to_it() -> None:
 def test_a_name_taken_back_is_heard_again() -> None:
     reading = Reading(credit=0)
     reading.window.extend(a(1, expires_at=NOW - 1))
-    reading.session.hot["a"] = Span("a", 0, 1)
+    reading.session.hot = Hot(Span("a", 0, 1))
     reading.commit(*a(2, 3))
     reading.session.confirm(0, 10)
     assert reading.take() == [2, 3]
@@ -218,7 +218,7 @@ def test_topics_that_are_heard_no_more_are_dropped() -> None:
 
 def test_whoever_stands_before_the_window_is_told_what_to_read() -> None:
     reading = Reading(window=2)
-    reading.session.hot["a"] = Span("a", 1, END)
+    reading.session.hot = Hot(Span("a", 1, END))
     reading.window.extend(a(1, 2, 3, 4, 5))
     behind = reading.take()
     assert behind == Behind((Span("a", 1, 3),), 0, 3, 128)
@@ -231,7 +231,7 @@ def test_whoever_stands_before_the_window_is_told_what_to_read() -> None:
 def test_a_page_is_no_larger_than_the_credit_s_power_of_two_or_its_bound() -> None:
     for credit, limit in ((3, 4), (4, 4), (10_000, MAX_PAGE)):
         reading = Reading(credit=credit, window=1)
-        reading.session.hot["a"] = Span("a", 0, END)
+        reading.session.hot = Hot(Span("a", 0, END))
         reading.window.extend(a(*range(1, 1000)))
         behind = reading.take()
         assert isinstance(behind, Behind)
@@ -240,7 +240,7 @@ def test_a_page_is_no_larger_than_the_credit_s_power_of_two_or_its_bound() -> No
 
 def test_an_empty_page_leads_back_to_the_window() -> None:
     reading = Reading(window=1)
-    reading.session.hot["a"] = Span("a", 0, END)
+    reading.session.hot = Hot(Span("a", 0, END))
     reading.window.extend(a(1, 2))
     behind = reading.take()
     assert isinstance(behind, Behind)
@@ -250,7 +250,7 @@ def test_an_empty_page_leads_back_to_the_window() -> None:
 
 def test_a_page_of_what_is_not_given_is_passed_over() -> None:
     reading = Reading(window=1)
-    reading.session.hot["a"] = Span("a", 0, END)
+    reading.session.hot = Hot(Span("a", 0, END))
     reading.window.extend(a(1, 2, 3))
     behind = reading.take()
     assert isinstance(behind, Behind)
@@ -261,14 +261,14 @@ def test_a_page_of_what_is_not_given_is_passed_over() -> None:
 
 def test_what_lies_before_the_window_and_is_not_for_it_is_not_read() -> None:
     reading = Reading(window=1)
-    reading.session.hot["a"] = Span("a", 2, END)
+    reading.session.hot = Hot(Span("a", 2, END))
     reading.window.extend(a(1, 2, 3))
     assert reading.take() == [3]
 
 
 def test_credit_withdrawn_while_the_log_was_read_is_heeded() -> None:
     reading = Reading(window=1)
-    reading.session.hot["a"] = Span("a", 0, END)
+    reading.session.hot = Hot(Span("a", 0, END))
     reading.window.extend(a(1, 2, 3))
     behind = reading.take()
     assert isinstance(behind, Behind)
@@ -283,7 +283,7 @@ def test_credit_withdrawn_while_the_log_was_read_is_heeded() -> None:
 
 def test_what_was_read_elsewhere_while_the_log_was_read_is_not_pushed() -> None:
     reading = Reading(window=1)
-    reading.session.hot["a"] = Span("a", 0, END)
+    reading.session.hot = Hot(Span("a", 0, END))
     reading.window.extend(a(1, 2, 3))
     behind = reading.take()
     assert isinstance(behind, Behind)
@@ -302,7 +302,7 @@ def test_an_observer_reads_all_topics_from_the_log() -> None:
 
 def test_a_gap_says_what_is_kept_no_more() -> None:
     reading = Reading(window=2)
-    reading.session.hot["a"] = Span("a", 0, END)
+    reading.session.hot = Hot(Span("a", 0, END))
     reading.window.extend(a(*range(1, 11)))
     reading.stock["a"].trimmed, reading.floor = 4, 6
     assert reading.take() == Gap(1, 4)
@@ -323,7 +323,7 @@ def test_there_is_a_gap_exactly_when_something_for_it_was_trimmed(
     position: int, since: int, trimmed: int, gap: Gap | None
 ) -> None:
     reading = Reading(position=position, window=1)
-    reading.session.hot["a"] = Span("a", since, END)
+    reading.session.hot = Hot(Span("a", since, END))
     reading.window.extend(a(*range(1, 11)))
     reading.stock["a"].trimmed, reading.floor = trimmed, trimmed + 1
     taken = reading.take()
@@ -332,7 +332,7 @@ def test_there_is_a_gap_exactly_when_something_for_it_was_trimmed(
 
 def test_what_was_trimmed_of_other_topics_is_no_gap() -> None:
     reading = Reading(window=1)
-    reading.session.hot["a"] = Span("a", 0, END)
+    reading.session.hot = Hot(Span("a", 0, END))
     reading.window.extend(a(*range(1, 11)))
     reading.stock["b"], reading.floor = Stock(trimmed=4), 5
     assert isinstance(reading.take(), Behind)
@@ -346,7 +346,7 @@ def test_what_is_trimmed_but_in_the_window_is_no_gap() -> None:
 
 def test_what_is_trimmed_while_it_is_being_read_is_a_gap() -> None:
     reading = Reading(window=1)
-    reading.session.hot["a"] = Span("a", 0, END)
+    reading.session.hot = Hot(Span("a", 0, END))
     reading.window.extend(a(*range(1, 11)))
     behind = reading.take()
     assert isinstance(behind, Behind)
@@ -370,3 +370,26 @@ def test_an_observer_has_a_gap_where_the_log_begins_later(position: int, floor: 
 
 def test_a_session_shows_itself() -> None:
     assert repr(Reading(a(1)).session) == "<Session 1 of me at 0, hot ['a']>"
+
+
+def test_readers_alike_are_given_the_very_same_run_and_one_of_them_none_of_its_own_words() -> None:
+    core = Core()
+    alice, bob, carol = (core.session(name) for name in ("alice", "bob", "carol"))
+    for each in (alice, bob, carol):
+        core.subscribe(each.instance, "a")
+    for each in (alice, bob, carol):
+        core.step(each)
+    said = core.say(carol, "#a")
+    assert alice.hot is bob.hot is carol.hot
+    first, second, own = (core.hub.take(each, core.now) for each in (alice, bob, carol))
+    assert isinstance(first, Run)
+    assert first.messages == [said]
+    assert second is first
+    assert own is None
+    assert alice.position == bob.position == carol.position == core.hub.head
+    later = core.say(carol, "#a")
+    alice.skip(later.offset)
+    assert core.hub.take(alice, core.now) is None
+    taken = core.hub.take(bob, core.now)
+    assert isinstance(taken, Run)
+    assert taken.messages == [later]
