@@ -69,6 +69,8 @@ class Journal:
         self._room = asyncio.Event()
         self._room.set()
         self._running = False
+        self._storing = False  # a batch is under way
+        self._stopping = False  # no more is begun after it
         self._ended = asyncio.Event()
         self._settled = asyncio.Event()
         self._settled.set()
@@ -173,9 +175,9 @@ class Journal:
         raised from here, after everything that waits was refused.
         """
         self._running = True
+        work = asyncio.create_task(self._work(), name="hubbub journal, writing")
         try:
-            while await self._turn():
-                pass
+            await self._outlive(work)
         except asyncio.CancelledError:
             raise
         except BaseException as why:
@@ -190,6 +192,23 @@ class Journal:
                 self._room.set()
                 self._settled.set()
                 self._ended.set()
+
+    async def _outlive(self, work: asyncio.Task[None]) -> None:
+        """Wait for the work. A cancellation stops it, but not within a batch: its drafts are owed an answer."""
+        while not work.done():
+            try:
+                await asyncio.wait([work])
+            except asyncio.CancelledError:
+                self._stopping = True
+                if not self._storing:
+                    work.cancel()
+        if work.cancelled() or (self._stopping and work.exception() is None):
+            raise asyncio.CancelledError
+        work.result()
+
+    async def _work(self) -> None:
+        while not self._stopping and await self._turn():
+            pass
 
     async def _turn(self) -> bool:
         """Write one batch, or do one slice of maintenance, or wait; returns whether there is a next turn."""
@@ -212,8 +231,11 @@ class Journal:
 
     async def _rest(self) -> None:
         """Wait for something to do; a log that failed is tried meanwhile, so that it is known when it is well again."""
+        if not self.failing:
+            await self._wake.wait()
+            return
         try:
-            async with asyncio.timeout(TRY_AGAIN if self.failing else None):
+            async with asyncio.timeout(TRY_AGAIN):
                 await self._wake.wait()
         except TimeoutError:
             self._writing_since = asyncio.get_running_loop().time()
@@ -238,51 +260,42 @@ class Journal:
             raise
         if not drafts:
             return False
-        writing = asyncio.ensure_future(self._write(drafts))
+        self._storing = True
         self._writing_since = asyncio.get_running_loop().time()
-        cancelled = False
-        while not writing.done():  # a transaction under way is brought to its end: its drafts are owed an answer
-            try:
-                await asyncio.wait([writing])
-            except asyncio.CancelledError:
-                cancelled = True
-        self._writing_since = None
-        stored = self._settle(taken, drafts, writing)
-        if cancelled:
-            raise asyncio.CancelledError
-        return stored
-
-    async def _write(self, drafts: list[Draft]) -> list[Message]:
-        if self._head is None:
-            newest = await self._log.tail(1, 2**62)
-            self._head = newest[0].offset if newest else 0
-        return await self._log.append(drafts)
-
-    def _settle(
-        self, taken: list[tuple[Draft, Answer]], drafts: list[Draft], writing: asyncio.Future[list[Message]]
-    ) -> bool:
-        """Tell the hub and each sender what has become of a batch; returns whether it is stored."""
-        if writing.cancelled():  # the whole loop is being torn down
+        try:
+            if self._head is None:
+                newest = await self._log.tail(1, 2**62)
+                self._head = newest[0].offset if newest else 0
+            messages = await self._log.append(drafts)
+        except asyncio.CancelledError:  # the whole loop is being torn down
             self._refuse(taken, _unknown(), drafts)
-            raise asyncio.CancelledError
-        why = writing.exception()
-        if isinstance(why, HubbubError):
+            raise
+        except HubbubError as why:
             self.failing = str(why)
             self._refuse(taken, why, drafts)
             return False
-        if why is not None:
+        except BaseException:
             self._refuse(taken, StorageFailed("The hub met a fault of its own; nothing was stored."), drafts)
-            raise why
-        messages = writing.result()
-        assert self._head is not None
+            raise
+        finally:
+            self._storing = False
+            self._writing_since = None
+        self._settle(taken, drafts, messages)
+        return True
+
+    def _settle(self, taken: list[tuple[Draft, Answer]], drafts: list[Draft], messages: list[Message]) -> None:
+        """Tell the hub and each sender that a batch is stored."""
+        head = self._head
+        assert head is not None
         fresh: list[Message] = []
         stale: list[Draft] = []
         for draft, message in zip(drafts, messages, strict=True):
-            if message.offset > self._head:
-                self._head = message.offset
+            if message.offset > head:
+                head = message.offset
                 fresh.append(message)
             else:
                 stale.append(draft)
+        self._head = head
         self.failing = None
         try:
             if stale:
@@ -293,7 +306,6 @@ class Journal:
             self._answer([(answer, _unknown()) for _, answer in taken])
             raise
         self._answer([(answer, message) for (_, answer), message in zip(taken, messages, strict=False)])
-        return True
 
     def _take(self) -> list[tuple[Draft, Answer]]:
         """The next drafts in the order in which they came, one at least if there is one."""

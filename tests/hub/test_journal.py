@@ -330,7 +330,7 @@ async def test_when_the_whole_loop_is_torn_down_everybody_is_answered(gated: Des
     assert gated.task is not None
     others = asyncio.all_tasks() - {asyncio.current_task(), gated.task}
     for task in others:
-        if "_write" in repr(task.get_coro()):
+        if "_work" in repr(task.get_coro()):
             task.cancel()
     with pytest.raises(asyncio.CancelledError):
         async with asyncio.timeout(10):
