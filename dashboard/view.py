@@ -97,6 +97,7 @@ class Entry(Struct, frozen=True, kw_only=True):
     size: str
     data: str | None
     files: list[str]
+    answer_by: str | None = None  # until when the sender wants an answer
     fact: str | None = None  # what the hub tells, in words; such an entry shows nothing else
     about: str = ""  # the instance that the fact is about
     about_hue: int = 0
@@ -107,6 +108,7 @@ class FlowRow(Struct, frozen=True, kw_only=True):
     clock: str
     answers: int | None  # the offset of the message it answers, if that is on the page
     thread_link: str
+    wanted: str = ""  # until when an answer is wanted, as a clock shows it
 
 
 class NameRef(Struct, frozen=True, kw_only=True):
@@ -270,6 +272,7 @@ def entry(message: Mapping[str, Any]) -> Entry:
         size=size(len(message["body"].encode("utf-8", "replace"))),
         data=_data(message["data"]) if fact is None else None,
         files=[_file(each) for each in message["attachments"] or []],
+        answer_by=message.get("answer_by"),
         fact=fact,
         about=about,
         about_hue=hue(about),
@@ -285,6 +288,7 @@ def flow(held: Sequence[Entry], chosen: Filter, *, now: int, zone: tzinfo | None
             clock=clock(each.at, now, zone),
             answers=offsets.get(each.reply_to) if each.reply_to else None,
             thread_link=chosen.link(thread=each.thread) if each.thread else "",
+            wanted=clock(instant(each.answer_by), now, zone) if each.answer_by else "",
         )
         for each in held
         if chosen.shows(each)
@@ -484,6 +488,8 @@ def _other(topic: str, told: Mapping[str, Any]) -> tuple[str, str]:
             return name, f"is the new name of {_text(told, 'old')}"
         case "$instance.forgot":
             return name, "is forgotten" if "origin" in told else "is a free name again"
+        case "$message.unanswered":
+            return name, f"has no answer from {_text(told, 'to')} in time"
         case "$subscription.added":
             return name, f"hears {_text(told, 'topic')}"
         case "$subscription.removed":

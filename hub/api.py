@@ -59,6 +59,7 @@ class PublishBody(As, kw_only=True):
     thread: str | None = None
     reply_to: str | None = None
     ttl: float | None = None
+    answer_by: float | str | None = None
     id: str | None = None
     attachments: frames.Attachments | None = None
 
@@ -158,6 +159,7 @@ class Api:
                 thread=said.thread,
                 reply_to=said.reply_to,
                 ttl=said.ttl,
+                answer_by=said.answer_by,
                 id=said.id,
                 attachments=said.attachments,
             ),
@@ -169,6 +171,8 @@ class Api:
             "recipients": published.recipients,
             "hint": published.hint,
         }
+        if published.answer_by is not None:
+            answer["answer_by"] = published.answer_by
         return json_response(answer, 201 if published.offset > known else 200)
 
     async def messages(self, request: Request) -> Response:
@@ -242,8 +246,9 @@ class Api:
         asker = None
         if "as" in request.query_params or "observe" not in identity.grant.scopes:
             asker = await self._acting(request, None, "subscribe")
-        message, ladder = await inquiry.message(self.node, asker, request.path_params["id"])
-        return json_response({"message": wire.raw(message), "ladder": ladder})
+        found = await inquiry.message(self.node, asker, request.path_params["id"])
+        answer = {"answer": found.answer} if found.answer else {}
+        return json_response({"message": wire.raw(found.message), "ladder": found.ladder, **answer})
 
     async def read(self, request: Request) -> Response:
         body = await read_body(request, ReadBody, self._max_frame)
@@ -305,7 +310,7 @@ class Api:
         asker = None
         if "as" in request.query_params or "observe" not in identity.grant.scopes:
             asker = await self._acting(request, None, "subscribe")
-        message, _ = await inquiry.message(self.node, asker, request.query_params["message"])
+        message = (await inquiry.message(self.node, asker, request.query_params["message"])).message
         carried = [each for each in message.attachments or () if each.get("sha256") == sha256]
         path = self.attachments.find(sha256)
         if not carried or path is None:

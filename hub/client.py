@@ -75,10 +75,11 @@ class Page(NamedTuple):
 
 
 class Whereabouts(NamedTuple):
-    """One message, and where it is for each recipient."""
+    """One message, where it is for each recipient, and what became of the wish for an answer where there is one."""
 
     message: frames.MessageJson
     ladder: list[frames.Step]
+    answer: frames.Answer | None = None
 
 
 class Answered(NamedTuple):
@@ -325,12 +326,15 @@ class Client:
         thread: str | None = None,
         reply_to: str | None = None,
         ttl: float | None = None,
+        answer_by: float | str | None = None,
         id: str | None = None,
         attachments: Sequence[frames.Attachment] | None = None,
         limit: float | None = None,
     ) -> frames.Published:
         """Say something; returns once it is on disk. `ttl` is in seconds.
 
+        `answer_by` is until when an answer is wanted: seconds from now, a span as "30m", or a time in RFC 3339. The
+        recipient is shown it; if it passes without an answer, the hub says so in a message to this instance.
         `attachments` are files that were uploaded before, by `hub.transfer`.
 
         It always carries an id (a new UUIDv7 unless given) and is sent again under it after a break, so it is stored
@@ -344,6 +348,7 @@ class Client:
             thread=thread,
             reply_to=reply_to,
             ttl=ttl,
+            answer_by=answer_by,
             id=id or new_id(),
             attachments=list(attachments) if attachments else None,
         )
@@ -362,6 +367,7 @@ class Client:
         *,
         thread: str | None = None,
         reply_to: str | None = None,
+        answer_by: float | str | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 - at the limit it returns what is known instead of raising
     ) -> Answered:
         """Ask, and wait for the first message that answers: whose `reply_to` is the question's id.
@@ -374,7 +380,9 @@ class Client:
         answer: asyncio.Future[frames.Message] = asyncio.get_running_loop().create_future()
         self._asked[question] = answer
         try:
-            published = await self.publish(to, body, data, thread=thread, reply_to=reply_to, id=question)
+            published = await self.publish(
+                to, body, data, thread=thread, reply_to=reply_to, answer_by=answer_by, id=question
+            )
             if any(each.state == "held" for each in published.to):
                 return Answered(published, None)
             async with asyncio.timeout(timeout):
@@ -472,7 +480,7 @@ class Client:
         reply = await self._request(frames.Status(id=message_id))
         if reply.message is None:
             raise BadFrame("The hub's answer about a message does not have the message.")
-        return Whereabouts(_message(reply.message), reply.ladder or [])
+        return Whereabouts(_message(reply.message), reply.ladder or [], reply.answer)
 
     async def _request(self, frame: _Asking) -> frames.Reply:
         reply: frames.Reply = await self._answer(self._ask(frame))

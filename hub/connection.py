@@ -385,8 +385,8 @@ class Connection:
     async def _status(self, frame: frames.Status) -> frames.Reply:
         if frame.id is None:
             return frames.Reply(ref=frame.ref, status=await inquiry.totals(self._node))
-        message, ladder = await inquiry.message(self._node, self._asker(), frame.id)
-        return frames.Reply(ref=frame.ref, message=wire.raw(message), ladder=ladder)
+        found = await inquiry.message(self._node, self._asker(), frame.id)
+        return frames.Reply(ref=frame.ref, message=wire.raw(found.message), ladder=found.ladder, answer=found.answer)
 
     def _instance(self) -> Instance:
         if self._session is None or self._session.instance is None:

@@ -17,6 +17,7 @@ so the tables are always what the log says, and trimming old facts loses nothing
 | `$subscription.added`  | `origin`, `name`, `topic`                                                   |
 | `$subscription.removed`| `origin`, `name`, `topic`                                                   |
 | `$message.expired`     | `origin` (null: nobody had the name), `name`, `offset`; `reply_to` is the message's id |
+| `$message.unanswered`  | `origin`, `name` of the sender, `to`, `offset`, `answer_by`; `reply_to` is the message's id |
 | `$loop.noticed`        | `names`, `messages`: agents that answer one another with nothing new        |
 | `$loop.held`           | `origin`, `name`, `id` and all else of the message; `names`, `messages`     |
 | `$loop.released`       | `origin`, `name`, `id` of the message, `held` (the fact's offset), `by`     |
@@ -46,6 +47,7 @@ PRESENCE = "$instance.presence"
 SUBSCRIBED = "$subscription.added"
 UNSUBSCRIBED = "$subscription.removed"
 EXPIRED = "$message.expired"
+UNANSWERED = "$message.unanswered"
 NOTICED = "$loop.noticed"
 HELD = "$loop.held"
 RELEASED = "$loop.released"
@@ -237,6 +239,18 @@ class WaitingRow(Struct, kw_only=True):
     id: str | None = None  # of one that can expire
 
 
+class AwaitedRow(Struct, kw_only=True, frozen=True):
+    """A message whose sender wants an answer by a time, and that nobody has answered; `preview` is how it begins."""
+
+    answer_by: float
+    offset: int
+    id: str
+    origin: int
+    to: str
+    thread: str | None
+    preview: str
+
+
 class State(Struct, kw_only=True):
     """Everything the hub remembers, as it stands at `head`."""
 
@@ -249,3 +263,4 @@ class State(Struct, kw_only=True):
     topics: list[TopicRow]
     waiting: list[WaitingRow]
     held: list[Message] = []  # facts `$loop.held` that nobody has decided on
+    awaited: list[AwaitedRow] = []

@@ -74,6 +74,7 @@ class Publish(Frame, tag="publish", kw_only=True):
     thread: str | None = None  # what belongs together
     reply_to: str | None = None  # the id of the message this answers
     ttl: float | None = None  # seconds until it is no longer worth delivering
+    answer_by: float | str | None = None  # an answer is wanted by then: seconds from now, "30m", or RFC 3339
     id: str | None = None  # makes it idempotent: the same id gives the same offset again
     attachments: Attachments | None = None  # files, which this instance has uploaded
 
@@ -185,7 +186,7 @@ class Welcome(Frame, tag="welcome", kw_only=True):
 
 
 class Message(Frame, tag="message", kw_only=True, omit_defaults=False):
-    """A message, the same everywhere: absent parts are null."""
+    """A message, the same everywhere: absent parts are null. `answer_by` is there only where the sender wants that."""
 
     offset: int
     id: str
@@ -198,6 +199,7 @@ class Message(Frame, tag="message", kw_only=True, omit_defaults=False):
     data: Any
     at: datetime
     attachments: list[dict[str, Any]] | None
+    answer_by: datetime | UnsetType = UNSET
 
     @classmethod
     def of(cls, message: LogMessage) -> Message:
@@ -224,6 +226,7 @@ class Published(Frame, tag="published", kw_only=True):
     offset: int
     to: list[Recipient]
     recipients: int = 1
+    answer_by: datetime | None = None  # as the hub understood it
     hint: str | None = None
 
 
@@ -237,6 +240,14 @@ class Step(Struct, kw_only=True):
     online: bool = False
 
 
+class Answer(Struct, kw_only=True):
+    """What became of the wish for an answer by a time: `open`, `answered`, `missed`, or answered after all, `late`."""
+
+    by: datetime
+    state: str
+    at: datetime | None = None  # when the first answer came
+
+
 class Reply(Frame, tag="reply", kw_only=True):
     """The answer to any other request: the part that was asked for is there, the others are not."""
 
@@ -248,6 +259,7 @@ class Reply(Frame, tag="reply", kw_only=True):
     messages: list[msgspec.Raw] | None = None
     message: Any = None  # one message; encoded from Raw, which msgspec does not read in a union
     ladder: list[Step] | None = None
+    answer: Answer | None = None  # beside the ladder, where the message's sender wants one by a time
     status: dict[str, Any] | None = None
     presence: dict[str, Any] | None = None
     more: bool | None = None  # whether there is an older page
@@ -289,6 +301,7 @@ class MessageJson(Struct, kw_only=True):
     data: Any
     at: datetime
     attachments: list[dict[str, Any]] | None
+    answer_by: datetime | UnsetType = UNSET
 
     @classmethod
     def of(cls, message: LogMessage) -> MessageJson:
@@ -309,6 +322,7 @@ def parts(message: LogMessage) -> dict[str, Any]:
         "data": message.data,
         "at": moment(message.at),
         "attachments": message.attachments,
+        "answer_by": UNSET if message.answer_by is None else moment(message.answer_by),
     }
 
 

@@ -36,9 +36,20 @@ from hub.database import (
     storage_failed,
     writer_pragmas,
 )
+from hub.deadlines import PREVIEW
 from hub.disk import real, write_again
 from hub.errors import StorageFailed
-from hub.fold import CURSORS, EXPIRED, Holding, InstanceRow, State, SubscriptionRow, TopicRow, WaitingRow
+from hub.fold import (
+    CURSORS,
+    EXPIRED,
+    AwaitedRow,
+    Holding,
+    InstanceRow,
+    State,
+    SubscriptionRow,
+    TopicRow,
+    WaitingRow,
+)
 from hub.ledger import Ledger
 from hub.log import Age, Fate, Retention, Search, Span, Trimmed
 from hub.message import Draft, Message
@@ -141,6 +152,17 @@ _FATES = """
      WHERE who IS NOT NULL
      GROUP BY reply_to, who, for_offset
     """
+
+# What has been answered by somebody else, or of which it was told that nobody has.
+_AWAITED = f"""
+    SELECT answer_by, offset, id, origin, "to", thread, substr(body, 1, {PREVIEW})
+      FROM messages asked INDEXED BY messages_answer_by
+     WHERE answer_by IS NOT NULL
+       AND NOT EXISTS (SELECT 1 FROM messages answer
+                        WHERE answer.reply_to = asked.id AND answer.origin <> asked.origin
+                          AND (answer.topic NOT GLOB '$*' OR (answer.topic = '$message.unanswered'
+                               AND json_extract(answer.data, '$.offset') = asked.offset)))
+    """  # noqa: S608
 
 _NAMED = """
     SELECT DISTINCT json_extract(file.value, '$.sha256') AS sha256
@@ -611,6 +633,10 @@ class History:
             topics=topics,
             waiting=waiting,
             held=[message_of(row) for row in await db.execute_fetchall(_HELD)],
+            awaited=[
+                AwaitedRow(answer_by=by, offset=offset, id=id_, origin=origin, to=to, thread=thread, preview=preview)
+                for by, offset, id_, origin, to, thread, preview in await db.execute_fetchall(_AWAITED)
+            ],
         )
 
     async def tail(self, count: int, size: int) -> list[Message]:

@@ -19,8 +19,9 @@ from msgspec import Struct, structs
 from hub import fold, frames
 from hub.bounds import Limits
 from hub.cursors import Cursors
+from hub.deadlines import Deadlines
 from hub.errors import BadValue, HubbubError, NameTaken, TakenOver, TooMany, UnknownInstance, UnknownMessage
-from hub.fold import State
+from hub.fold import AwaitedRow, State
 from hub.log import Span, Trimmed
 from hub.loops import Loop, Loops, told
 from hub.message import Draft, Message
@@ -99,6 +100,7 @@ class Hub:
         self.loops = Loops(self.registry, self.limits.loop_bound)
         for each in state.held:
             self.loops.hold(each)
+        self.deadlines = Deadlines(state.awaited)
         for each in tail:
             self._trace(each)
         self._cursors = Cursors(self.registry, self.limits.cursor_tick)
@@ -355,6 +357,7 @@ class Hub:
             "body": draft.body,
             "data": draft.data,
             "expires_at": draft.expires_at,
+            "answer_by": draft.answer_by,
             **told(loop, self.registry),
         }
         fact = self.fact(fold.HELD, whole, f"a message from {draft.sender} to {draft.to} is held", now, about=draft.id)
@@ -374,6 +377,7 @@ class Hub:
         left = None if kept["expires_at"] is None else kept["expires_at"] - now
         if left is not None and left <= 0:
             raise BadValue("The time of that message (its ttl) was over while it was held.", "It can only be dropped.")
+        wanted = kept.get("answer_by")
         said = frames.Publish(
             to=kept["to"],
             body=kept["body"],
@@ -381,6 +385,7 @@ class Hub:
             thread=kept["thread"],
             reply_to=kept["reply_to"],
             ttl=left,
+            answer_by=wanted - now if wanted is not None and wanted > now else None,
             id=kept["id"],
         )
         sender = self.registry.instances.get(kept["origin"])
@@ -451,6 +456,7 @@ class Hub:
             else:
                 self.counters.published += 1
             self._trace(message)
+            self.deadlines.note(message)
             if message.topic.startswith(INBOX):
                 self._posting.settle(message.topic, message.size)
         self._heat(topics, before)
@@ -504,6 +510,8 @@ class Hub:
                 self._cursors.again(draft.data["moved"])
             elif draft.topic == fold.PRESENCE:
                 self._presence.untell(draft.data["origin"])
+            elif draft.topic == fold.UNANSWERED:
+                self.deadlines.again(draft.reply_to, draft.data["offset"])
             else:
                 self._settled(draft.topic, draft.data)
 
@@ -513,9 +521,11 @@ class Hub:
         for topic, messages, size, newest in trimmed.topics:
             self.registry.trimmed(topic, messages, size, newest)
         self.registry.forget_holdings(min(self.floor, self.window.floor))
+        self.deadlines.trimmed(self.floor)
 
     def due(self, now: float) -> list[Draft]:
-        """Facts whose time has come: names that stop forwarding, messages that expired before they reached anybody.
+        """Facts whose time has come: names that stop forwarding, messages that expired before they reached anybody,
+        or were not answered by the time that their senders want; of the last, a word to these senders too.
 
         What is on its way to the log is not told again.
         """
@@ -548,7 +558,34 @@ class Hub:
                 )
                 for each in expired
             ]
+            + [draft for each in self.deadlines.due(now) for draft in self._unanswered(each, now)]
         )
+
+    def _unanswered(self, asked: AwaitedRow, now: float) -> list[Draft]:
+        """The word to the sender, and then the fact: after a crash between the two the word is found to be there."""
+        by = f"{frames.moment(asked.answer_by):%Y-%m-%dT%H:%M:%SZ}"
+        sender = self.registry.instances.get(asked.origin)
+        told = {
+            "origin": asked.origin,
+            "name": sender.name if sender else None,
+            "to": asked.to,
+            "offset": asked.offset,
+            "answer_by": asked.answer_by,
+        }
+        line = f"nobody has answered message {asked.offset} to {asked.to} by {by}"
+        fact = self.fact(fold.UNANSWERED, told, line, now, about=asked.id)
+        if sender is None:
+            return [fact]
+        body = (
+            f"No answer to your message {asked.id} to {asked.to} has come; you wanted one by {by}. It began: "
+            f"{asked.preview!r}. status with its id says how far it came; a late answer comes like any message."
+        )
+        data = {"unanswered": {"id": asked.id, "to": asked.to, "answer_by": by}}
+        word = self._posting.word(
+            frames.Publish(to=sender.name, body=body, data=data, thread=asked.thread, id=f"unanswered-{asked.offset}"),
+            now,
+        )
+        return [fact] if word is None else [word, fact]
 
     # Reading
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import structs
@@ -152,8 +152,16 @@ def _own(instance: Instance, message: Message) -> bool:
     return message.origin == instance.origin and not message.topic.startswith(INBOX)
 
 
-async def message(node: Node, asker: Instance | None, message_id: str) -> tuple[Message, list[frames.Step]]:
-    """One message and where it is for each recipient. Raises UnknownMessage, also for what the asker may not see."""
+class Found(NamedTuple):
+    """A message, where it is for each recipient, and what became of the wish for an answer, where there is one."""
+
+    message: Message
+    ladder: list[frames.Step]
+    answer: frames.Answer | None
+
+
+async def message(node: Node, asker: Instance | None, message_id: str) -> Found:
+    """One message, and all that is known of it. Raises UnknownMessage, also for what the asker may not see."""
     found = await node.log.find(message_id)
     if asker is not None:
         own = [each for each in found if each.origin == asker.origin]
@@ -166,29 +174,56 @@ async def message(node: Node, asker: Instance | None, message_id: str) -> tuple[
             "It may be older than the log goes back; `hubbub history` shows what is kept.",
         )
     chosen = found[0]
-    (ladder,) = await ladders(node, [chosen], await _times(node, chosen))
-    return chosen, ladder
+    fates = await _fates(node, [chosen])
+    ladder = _ladder(node, chosen, fates, await _times(node, chosen))
+    return Found(chosen, ladder, _answer(chosen, fates.answered.get(chosen.id, {}), node.now()))
 
 
-async def ladders(
-    node: Node, messages: Sequence[Message], times: Mapping[tuple[int, str], float] | None = None
-) -> list[list[frames.Step]]:
-    """Where each of these messages is for each recipient. `times` is a `Milestones.at`, known for one message only."""
-    answered: dict[str, dict[int, float]] = {}
-    expired: dict[tuple[str, int | None], set[int]] = {}
+async def ladders(node: Node, messages: Sequence[Message]) -> list[list[frames.Step]]:
+    """Where each of these messages is for each recipient, without the times."""
+    fates = await _fates(node, messages)
+    return [_ladder(node, each, fates) for each in messages]
+
+
+class _Fates(NamedTuple):
+    """Who has answered, by the message's id, and when first; and for whom a message expired, by its id and offset."""
+
+    answered: dict[str, dict[int, float]]
+    expired: dict[tuple[str, int | None], set[int]]
+
+
+async def _fates(node: Node, messages: Sequence[Message]) -> _Fates:
+    found = _Fates({}, {})
     for fate in await node.log.fates([each.id for each in messages]):
         if fate.expired:
-            expired.setdefault((fate.id, fate.offset), set()).add(fate.origin)
+            found.expired.setdefault((fate.id, fate.offset), set()).add(fate.origin)
         else:
-            answered.setdefault(fate.id, {})[fate.origin] = fate.at
-    now = node.now()
-    return [
-        node.hub.ladder(each, answered.get(each.id, {}), now, expired.get((each.id, each.offset), set()), times)
-        for each in messages
-    ]
+            found.answered.setdefault(fate.id, {})[fate.origin] = fate.at
+    return found
 
 
-async def _held(node: Node, asker: Instance | None, message_id: str) -> tuple[Message, list[frames.Step]] | None:
+def _ladder(
+    node: Node, message: Message, fates: _Fates, times: Mapping[tuple[int, str], float] | None = None
+) -> list[frames.Step]:
+    """`times` is a `Milestones.at`."""
+    expired = fates.expired.get((message.id, message.offset), set())
+    return node.hub.ladder(message, fates.answered.get(message.id, {}), node.now(), expired, times)
+
+
+def _answer(message: Message, answered: dict[int, float], now: float) -> frames.Answer | None:
+    """Of all who have answered the first counts, whoever it is but the sender."""
+    if message.answer_by is None:
+        return None
+    first = min((at for origin, at in answered.items() if origin != message.origin), default=None)
+    if first is None:
+        state = "open" if now < message.answer_by else "missed"
+    else:
+        state = "answered" if first <= message.answer_by else "late"
+    by = frames.moment(message.answer_by)
+    return frames.Answer(by=by, state=state, at=None if first is None else frames.moment(first))
+
+
+async def _held(node: Node, asker: Instance | None, message_id: str) -> Found | None:
     """A message that is not in the log as one, since it was held; only its sender and observers know of it."""
     facts = await node.log.search(Search(reply_to=message_id, topic=HELD, limit=CHUNK, hub_facts=True))
     for fact in facts:
@@ -205,13 +240,14 @@ async def _held(node: Node, asker: Instance | None, message_id: str) -> tuple[Me
             data=kept["data"],
             thread=kept["thread"],
             reply_to=kept["reply_to"],
+            answer_by=kept.get("answer_by"),
         )
         state = "held" if fact.offset in node.hub.loops.held else "dropped"
         at = frames.moment(fact.at)
         times: dict[str, datetime | None] = {"held": at}
         if state == "dropped":
             times[state] = None
-        return message, [frames.Step(name=kept["to"], state=state, at=times[state], times=times)]
+        return Found(message, [frames.Step(name=kept["to"], state=state, at=times[state], times=times)], None)
     return None
 
 

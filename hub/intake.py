@@ -35,7 +35,7 @@ class Item(Struct, kw_only=True):
 
     `from` is the name it was sent under, `sender` what that instance is called now; `unread` names those for whom it is
     unread, of everybody else who hears it here it counts as read. Without an end of its own, one for a name that nobody
-    has waits as long as one that was sent here.
+    has waits as long as one that was sent here. An `answer_by` that is over is left out: its sender was told there.
     """
 
     id: str
@@ -49,6 +49,7 @@ class Item(Struct, kw_only=True):
     reply_to: str | None = None
     attachments: list[dict[str, Any]] | None = None
     expires_at: Moment | None = None
+    answer_by: Moment | None = None
     unread: list[str] = []
 
 
@@ -294,8 +295,14 @@ class Intake:
         expires_at = item.expires_at.timestamp() if item.expires_at else None
         if expires_at is None and draft.expires_at is not None:  # it waits for a name that nobody has
             expires_at = at + node.hub.limits.unknown_ttl
+        answer_by = item.answer_by.timestamp() if item.answer_by else None
         return structs.replace(
-            draft, sender=item.from_, at=min(at, now), expires_at=expires_at, attachments=item.attachments
+            draft,
+            sender=item.from_,
+            at=min(at, now),
+            expires_at=expires_at,
+            answer_by=answer_by if answer_by is not None and answer_by > now else None,
+            attachments=item.attachments,
         )
 
     def _check_age(self, item: Item) -> None:

@@ -15,7 +15,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     `at` and `expires_at` are seconds since 1970 in UTC. `size` is bytes: the body in UTF-8, the data in JSON, OVERHEAD.
     `origin` is the sender's identity: the offset at which it registered, which no rename changes; 0 is the hub.
     `id` is unique for one origin; with `retry` the sender made it and may send it again, to be answered with
-    the same offset.
+    the same offset. `answer_by` is until when the sender wants an answer, in seconds since 1970.
     """
 
     id: str
@@ -31,6 +31,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     reply_to: str | None = None
     attachments: list[dict[str, Any]] | None = None
     expires_at: float | None = None
+    answer_by: float | None = None
     retry: bool = False
 
 
@@ -51,6 +52,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     reply_to: str | None = None
     attachments: list[dict[str, Any]] | None = None
     expires_at: float | None = None
+    answer_by: float | None = None
 
     @classmethod
     def of(cls, draft: Draft, offset: int) -> Message:
@@ -69,6 +71,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
             reply_to=draft.reply_to,
             attachments=draft.attachments,
             expires_at=draft.expires_at,
+            answer_by=draft.answer_by,
         )
 
     def expired(self, now: float) -> bool:

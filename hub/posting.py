@@ -14,10 +14,11 @@ from msgspec import structs
 
 from hub import frames, wire
 from hub.bounds import MAX_DEPTH, MAX_ID, MAX_TTL, Limits
+from hub.deadlines import deadline
 from hub.errors import BadValue, InboxFull, TooLarge, TooMany, UnknownAttachment
 from hub.message import OVERHEAD, Draft
 from hub.registry import Instance, Registry
-from hub.topic import INBOX, Address, address, name_key
+from hub.topic import HUB, INBOX, Address, address, name_key
 
 Uploaded: TypeAlias = Callable[[int, str], int | None]  # the size of a file that an origin has uploaded
 
@@ -59,6 +60,7 @@ class Posting:
             if not 0 < said.ttl <= MAX_TTL:
                 raise BadValue(f"ttl is a number of seconds above 0 and at most ten years, not {said.ttl}.")
             expires_at = now + said.ttl
+        answer_by = None if said.answer_by is None else deadline(said.answer_by, now)
         recipient = None
         if goes.name is not None:
             recipient = self._registry.find(topic[len(INBOX) :])
@@ -72,8 +74,7 @@ class Posting:
         if goes.name is not None:
             if capped:
                 self._check_room(topic, to, size, now)
-            messages, together = self.under_way.get(topic, (0, 0))
-            self.under_way[topic] = (messages + 1, together + size)
+            self._reserve(topic, size)
         return Draft(
             id=said.id or self._new_id(),
             sender=sender.name,
@@ -88,8 +89,35 @@ class Posting:
             reply_to=said.reply_to,
             attachments=attachments,
             expires_at=expires_at,
+            answer_by=answer_by,
             retry=said.id is not None,
         )
+
+    def word(self, said: frames.Publish, now: float) -> Draft | None:
+        """What the hub itself says to one agent, who is registered, as a message; None where its inbox is full. Said
+        again under the same id, it is stored once."""
+        topic = INBOX + name_key(said.to)
+        size = self._size(said) + OVERHEAD
+        if self._full(topic, size):
+            return None
+        self._reserve(topic, size)
+        return Draft(
+            id=said.id or self._new_id(),
+            sender=HUB,
+            origin=0,
+            to=said.to,
+            topic=topic,
+            body=said.body,
+            at=now,
+            size=size,
+            data=said.data,
+            thread=said.thread,
+            retry=True,
+        )
+
+    def _reserve(self, topic: str, size: int) -> None:
+        messages, together = self.under_way.get(topic, (0, 0))
+        self.under_way[topic] = (messages + 1, together + size)
 
     def settle(self, topic: str, size: int) -> None:
         """A direct message is on the log now, or will never be."""

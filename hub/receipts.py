@@ -43,15 +43,24 @@ class Receipts:
 
     def published(self, said: frames.Publish, message: Message) -> frames.Published:
         """What the sender is told of a message that is on disk."""
+        by = _moment(message.answer_by)
         if message.topic.startswith(INBOX):
             to, hint = self._direct(said.to, message)
-            return frames.Published(ref=said.ref, id=message.id, offset=message.offset, to=[to], hint=hint)
+            return frames.Published(
+                ref=said.ref, id=message.id, offset=message.offset, to=[to], answer_by=by, hint=hint
+            )
         shown, count = self._heard_by(message)
         hint = None
         if not count:
             hint = f"Nobody else hears {message.to} yet: a message reaches those who subscribed before it was sent."
         return frames.Published(
-            ref=said.ref, id=message.id, offset=message.offset, to=shown, recipients=count, hint=hint
+            ref=said.ref,
+            id=message.id,
+            offset=message.offset,
+            to=shown,
+            recipients=count,
+            answer_by=by,
+            hint=hint,
         )
 
     def held(self, said: frames.Publish, fact: Message) -> frames.Published:

@@ -31,7 +31,7 @@ from hub.database import FAILURES, Synchronous, storage_failed
 from hub.disk import sync_names, sync_names_above, write_again
 from hub.errors import HubbubError, StorageFailed
 from hub.soundness import CHECK_SECONDS, HEAD, NONSENSE, beside, connect, fault, is_sound
-from hub.tables import COLUMNS, INSERT, checksum, folding, message_of
+from hub.tables import COLUMNS, FIRST_COLUMNS, INSERT, checksum, folding, message_of
 from hub.wal import damage
 
 _SIDES = ("", "-journal", "-wal", "-shm")
@@ -383,12 +383,16 @@ class _Rows:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
-        try:
-            db.execute("SELECT crc FROM messages LIMIT 0")
-            self._crc = "coalesce(crc, -1)"  # one that is missing is wrong
-        except sqlite3.DatabaseError:
-            self._crc = "NULL"
+        self._columns = COLUMNS if self._has("answer_by") else f"{FIRST_COLUMNS}, NULL"
+        self._crc = "coalesce(crc, -1)" if self._has("crc") else "NULL"  # one that is missing is wrong
         self.whole = True
+
+    def _has(self, column: str) -> bool:
+        try:
+            self._db.execute(f"SELECT {column} FROM messages LIMIT 0")  # noqa: S608
+        except sqlite3.DatabaseError:
+            return False
+        return True
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
         last, step = 0, 1
@@ -412,5 +416,5 @@ class _Rows:
             yield from self._select("offset < ? AND offset > ? ORDER BY offset DESC", beyond, good)
 
     def _select(self, where: str, *parameters: int) -> sqlite3.Cursor:
-        sql = f"SELECT {COLUMNS}, {self._crc} FROM messages NOT INDEXED WHERE {where}"  # noqa: S608
+        sql = f"SELECT {self._columns}, {self._crc} FROM messages NOT INDEXED WHERE {where}"  # noqa: S608
         return self._db.execute(sql, parameters)

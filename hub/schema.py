@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from hub.errors import NewerDatabase
-from hub.tables import COLUMNS, checksum
+from hub.tables import FIRST_COLUMNS, checksum
 
 APPLICATION_ID = 0x48756262  # "Hubb" in ASCII: what `file` and others tell a SQLite database's owner by
 
@@ -174,7 +174,7 @@ _VIEWS = (
 
 _CHECKSUM = (
     "ALTER TABLE messages ADD COLUMN crc INTEGER NOT NULL DEFAULT 0",
-    f"UPDATE messages SET crc = message_checksum({COLUMNS})",  # noqa: S608
+    f"UPDATE messages SET crc = message_checksum({FIRST_COLUMNS})",  # noqa: S608
 )
 
 # How much each topic has had, every so many offsets: hub/tally.py makes them behind the head.
@@ -206,12 +206,19 @@ _LEGACY_SESSIONS = (
 # Few messages carry files: which files are still wanted is asked of them alone.
 _ATTACHMENTS = ("CREATE INDEX messages_attachments ON messages (offset) WHERE attachments IS NOT NULL",)
 
+# Few messages want an answer by a time, and a start asks for those alone.
+_ANSWER_BY = (
+    "ALTER TABLE messages ADD COLUMN answer_by REAL",
+    "CREATE INDEX messages_answer_by ON messages (answer_by) WHERE answer_by IS NOT NULL",
+)
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration("the first schema", (*_TABLES, *_VIEWS)),
     Migration("a checksum for each message", _CHECKSUM),
     Migration("tallies, so that counting does not look at each message", _TALLIES),
     Migration("sessions of the old protocol", _LEGACY_SESSIONS),
     Migration("an index of the messages that carry files", _ATTACHMENTS),
+    Migration("until when an answer is wanted", _ANSWER_BY),
 )
 VERSION = len(MIGRATIONS)
 

@@ -16,12 +16,13 @@ from typing import Any
 
 from hub import schema
 from hub.database import Synchronous, error_name, is_damage
-from hub.tables import COLUMNS, checksum
+from hub.tables import COLUMNS, FIRST_COLUMNS, checksum
 from hub.wal import damage
 
 SMALL = 64 * 2**20  # bytes: such files are always gone through
 CHECK_SECONDS = 10.0
 _WITH_CHECKSUMS = 2  # the version of the schema from which on each message has one
+_WITH_ANSWER_BY = 6  # and from which on it may have an `answer_by`
 
 # Rows that there must be none of; `head.head` is the highest offset ever given.
 NONSENSE = {
@@ -194,7 +195,8 @@ def _check_contents(db: sqlite3.Connection) -> None:
 
 
 def _check_rows(db: sqlite3.Connection) -> None:
-    for *row, crc in db.execute(f"SELECT {COLUMNS}, crc FROM messages NOT INDEXED"):  # noqa: S608
+    columns = COLUMNS if schema.version_of(db) >= _WITH_ANSWER_BY else FIRST_COLUMNS
+    for *row, crc in db.execute(f"SELECT {columns}, crc FROM messages NOT INDEXED"):  # noqa: S608
         if not is_sound(tuple(row), crc):
             raise Damaged(f"message {row[0]} is not what was stored")
 

@@ -14,13 +14,15 @@ from hub.message import Draft, Message
 
 Statement: TypeAlias = tuple[str, dict[str, Any]]
 
-_NAMES = (
+_FIRST = (  # those that a message had when rows got a checksum
     *("offset", "id", "origin", "sender", '"to"', "topic", "thread", "reply_to"),
     *("at", "expires_at", "size", "body", "data", "attachments"),
 )
+_NAMES = (*_FIRST, "answer_by")
+FIRST_COLUMNS = ", ".join(_FIRST)
 COLUMNS = ", ".join(_NAMES)
 QUALIFIED = ", ".join(f"messages.{name}" for name in _NAMES)  # for a join
-INSERT = f"INSERT INTO messages ({COLUMNS}, crc) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+INSERT = f"INSERT INTO messages ({COLUMNS}, crc) VALUES ({', '.join('?' * (len(_NAMES) + 1))})"  # noqa: S608
 
 
 class TokenRow(Struct, kw_only=True):
@@ -49,7 +51,12 @@ class SessionRow(Struct, kw_only=True):
 
 
 def checksum(row: tuple[Any, ...]) -> int:
-    """The CRC-32 of a row of COLUMNS: SQLite does not notice when a disk gives back other bytes than it was given."""
+    """The CRC-32 of a row of COLUMNS: SQLite does not notice when a disk gives back other bytes than it was given.
+
+    Columns that came later count where they hold something: so the rows from before are right as they are.
+    """
+    while len(row) > len(_FIRST) and row[-1] is None:
+        row = row[:-1]
     return crc32(json.encode(row))
 
 
@@ -70,13 +77,14 @@ def row_of(message: Message) -> tuple[Any, ...]:
         message.body,
         None if message.data is None else json.encode(message.data).decode(),
         None if message.attachments is None else json.encode(message.attachments).decode(),
+        message.answer_by,
     )
     return (*row, checksum(row))
 
 
 def message_of(row: Iterable[Any]) -> Message:
     """The message in a row of COLUMNS."""
-    offset, id_, origin, sender, to, topic, thread, reply_to, at, expires_at, size, body, data, attachments = row
+    offset, id_, origin, sender, to, topic, thread, reply_to, at, expires_at, size, body, data, attachments, by = row
     return Message(
         offset=offset,
         id=id_,
@@ -92,6 +100,7 @@ def message_of(row: Iterable[Any]) -> Message:
         body=body,
         data=None if data is None else json.decode(data),
         attachments=None if attachments is None else json.decode(attachments),
+        answer_by=by,
     )
 
 

@@ -12,7 +12,7 @@ import msgspec
 
 from hub.client import Client, new_id
 from hub.errors import BadValue, HubbubError, UnknownAttachment
-from hub.frames import Attachment, Gap, MessageJson, Published, Recipient, Step
+from hub.frames import Answer, Attachment, Gap, MessageJson, Published, Recipient, Step
 from hub.outlook import outlook
 from hub.request import Requests
 from hub.topic import ALL
@@ -120,6 +120,7 @@ class Calls:
             thread=asked.thread,
             reply_to=asked.reply_to,
             ttl=asked.ttl,
+            answer_by=asked.answer_by,
             id=message_id,
         )
 
@@ -137,7 +138,11 @@ class Calls:
             "recipients": published.recipients,
             "hint": published.hint,
         }
-        return Result(f"{_whither(published, to)} Its id is {published.id}.", structured)
+        wanted = ""
+        if published.answer_by is not None:
+            by = structured["answer_by"] = framing.moment(published.answer_by)
+            wanted = f" If no answer has come by {by}, you are told."
+        return Result(f"{_whither(published, to)} Its id is {published.id}.{wanted}", structured)
 
     async def _share_file(self, asked: tools.ShareFile, call: Call) -> Result:
         message_id = new_id()
@@ -182,7 +187,9 @@ class Calls:
         inbox = self._link.inbox
         inbox.await_reply(question)
         try:
-            said = tools.Send(to=asked.to, body=asked.body, thread=asked.thread, reply_to=asked.reply_to)
+            said = tools.Send(
+                to=asked.to, body=asked.body, thread=asked.thread, reply_to=asked.reply_to, answer_by=asked.answer_by
+            )
             published = await self._publish(said, question)
             whither = _whither(published, asked.to)
             if any(recipient.state == "held" for recipient in published.to):
@@ -319,14 +326,17 @@ class Calls:
         if where.message.attachments and where.message.from_ != self._link.name:
             await self._collect(shown, call)
             files = "\n\n" + framing.as_text(shown)
+        structured: dict[str, Any] = {
+            "messages": shown,
+            "ladder": msgspec.to_builtins(where.ladder[:SHOWN]),
+            "recipients": len(where.ladder),
+            "note": framing.NOTE,
+        }
+        if where.answer is not None:
+            steps.append(_wish(where.answer))
+            structured["answer"] = msgspec.to_builtins(where.answer)
         return Result(
-            f"Message to {where.message.to}, sent {_moment(where.message.at)}:\n" + "\n".join(steps) + files,
-            {
-                "messages": shown,
-                "ladder": msgspec.to_builtins(where.ladder[:SHOWN]),
-                "recipients": len(where.ladder),
-                "note": framing.NOTE,
-            },
+            f"Message to {where.message.to}, sent {_moment(where.message.at)}:\n" + "\n".join(steps) + files, structured
         )
 
 
@@ -340,6 +350,12 @@ def _climbed(step: Step) -> str:
     times = [f"{rung} {f'{at:%H:%M:%S}Z' if at else 'at a time not known'}" for rung, at in step.times.items()]
     climbed = f" ({', '.join(times)})" if times else ""
     return f"{step.name}: {step.state}{climbed}{'' if step.online else ', offline'}"
+
+
+def _wish(answer: Answer) -> str:
+    at = f" at {_moment(answer.at)}" if answer.at else ""
+    became = {"open": "none yet", "answered": "it came", "missed": "none has come", "late": "it came late"}
+    return f"An answer was wanted by {_moment(answer.by)}: {became.get(answer.state, answer.state)}{at}."
 
 
 def _requests(hub: Client) -> Requests:

@@ -12,6 +12,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -20,6 +21,7 @@ from hub import wire
 from hub.errors import HubbubError
 from hub.filename import safe_name
 from hub.frames import Gap, Message, MessageJson
+from hub.topic import HUB
 from mcp_client.shelf import Shelf
 
 LONG = 10 * 1024  # bytes of a body or its data past which the whole goes to a file
@@ -53,9 +55,11 @@ def structured(message: Message | MessageJson, epoch: str, shelf: Shelf) -> dict
         "reply_to": message.reply_to,
         "body": message.body,
         "data": message.data,
-        "at": message.at.isoformat().replace("+00:00", "Z"),
+        "at": moment(message.at),
         "attachments": message.attachments,
     }
+    if isinstance(message.answer_by, datetime):
+        shown["answer_by"] = moment(message.answer_by)
     with suppress(HubbubError, OSError):  # where no file can be written, all of it is shown
         size = len(message.body.encode("utf-8", "replace"))
         if size > LONG:
@@ -71,6 +75,11 @@ def structured(message: Message | MessageJson, epoch: str, shelf: Shelf) -> dict
     return shown
 
 
+def moment(at: datetime) -> str:
+    """A time as JSON has it."""
+    return at.isoformat().replace("+00:00", "Z")
+
+
 def preview(body: str) -> str:
     """The first two sentences, or as much of them as is worth a glance."""
     text = body[: PREVIEW * 4].strip()
@@ -84,8 +93,12 @@ def as_text(shown: Sequence[dict[str, Any] | Gap], *, heading: str | None = None
     mark = mark or new_mark(_said(each) for each in messages)
     parts = []
     if messages:
-        noun = "message from another agent" if len(messages) == 1 else "messages from other agents"
-        parts.append(heading or f"{len(messages)} {noun}; {HEADING}.")
+        noun = "message" if len(messages) == 1 else "messages"
+        if all(each["from"] == HUB for each in messages):
+            parts.append(heading or f"{len(messages)} {noun} from the hub itself.")
+        else:
+            others = "another agent" if len(messages) == 1 else "other agents"
+            parts.append(heading or f"{len(messages)} {noun} from {others}; {HEADING}.")
     parts += [_one(each, mark) if isinstance(each, dict) else gap(each) for each in shown]
     return "\n\n".join(parts)
 
@@ -103,6 +116,8 @@ def _one(shown: dict[str, Any], mark: str) -> str:
     for key in ("thread", "reply_to"):
         if shown[key] is not None:
             head += f", {key} {_quoted(shown[key])}"
+    if "answer_by" in shown:
+        head += f", an answer is wanted by {shown['answer_by']}"
     tail = ""
     if "body_file" in shown:
         tail += f"\nOnly the beginning is shown; all {shown['body_size']} bytes are in {shown['body_file']}"

@@ -37,6 +37,7 @@ To: TypeAlias = Annotated[str, Meta(description="an agent's name, #topic, or all
 Body: TypeAlias = Annotated[str, Meta(description="the text")]
 Thread: TypeAlias = Annotated[str, Meta(description="a name for what belongs together; a reply has its own already")]
 ReplyTo: TypeAlias = Annotated[str, Meta(description="id of the message this answers")]
+AnswerBy: TypeAlias = Annotated[str, Meta(description="an answer is wanted by then: '30m', or RFC 3339")]
 Data: TypeAlias = Annotated[Any, Meta(description="any JSON beside the text")]
 
 
@@ -63,6 +64,7 @@ class Send(Tool):
     thread: Thread | None = None
     reply_to: ReplyTo | None = None
     ttl: Annotated[float, Meta(description="seconds until it is not worth delivering", gt=0)] | None = None
+    answer_by: AnswerBy | None = None
 
 
 class Broadcast(Tool):
@@ -104,6 +106,7 @@ class Ask(Tool):
     timeout: Annotated[float, Meta(description="seconds", ge=0, le=LONGEST)] = TIMEOUT
     thread: Thread | None = None
     reply_to: ReplyTo | None = None
+    answer_by: AnswerBy | None = None
 
 
 class ListInstances(Tool):

@@ -135,7 +135,7 @@ class Flow extends Component {
 class Row extends Component {
   shouldComponentUpdate({ row }) {
     const was = this.props.row;
-    return row.entry !== was.entry || row.clock !== was.clock || row.answers !== was.answers || row.thread_link !== was.thread_link;
+    return row.entry !== was.entry || row.clock !== was.clock || row.answers !== was.answers || row.thread_link !== was.thread_link || row.wanted !== was.wanted;
   }
 
   render({ row }) {
@@ -148,12 +148,12 @@ const fact = ({ entry, clock }) =>
     entry.about ? [html`<bdi class=${`name h${entry.about_hue}`}>${entry.about}</bdi>`, " "] : null
   }<bdi>${entry.fact}</bdi></p></li>`;
 
-function message({ entry, clock, answers, thread_link }) {
+function message({ entry, clock, answers, thread_link, wanted }) {
   return html`<li class=${entry.fresh ? "message fresh" : "message"} id=${`m${entry.offset}`}><details><summary><time datetime=${entry.sent}>${clock}</time><span class="line"><bdi class=${`name h${entry.sender_hue}`}>${entry.sender}</bdi> <span class="arrow" role="img" aria-label="to">→</span> <bdi class=${
     entry.to_kind === "name" ? `name h${entry.to_hue}` : "topic"
   }>${entry.to}</bdi>${entry.reply_to ? [" ", html`<span class="mark-reply">reply</span>`] : null}${
     entry.thread ? [" ", html`<bdi class="mark-thread">${entry.thread}</bdi>`] : null
-  }${
+  }${wanted ? [" ", html`<span class="mark-wanted">answer by <time datetime=${entry.answer_by}>${wanted}</time></span>`] : null}${
     entry.files.length > 0 && [" ", html`<span class="mark-files">${plural(entry.files.length, "file")}</span>`]
   }</span><bdi class="preview">${entry.preview}</bdi></summary>${entry.folded ? null : whole(entry, answers, thread_link)}</details></li>`;
 }
@@ -170,6 +170,6 @@ const whole = (entry, answers, thread_link) =>
     entry.reply_to
       ? html`<div><dt>answers</dt><dd>${answers !== null ? html`<a href=${`#m${answers}`}>${String(answers)}</a>` : html`<bdi>${entry.reply_to}</bdi>`}</dd></div>`
       : null
-  }${part("topic", entry.topic)}${part("size", entry.size)}${part("sent", entry.sent)}${part("id", entry.id)}</dl></div>`;
+  }${entry.answer_by ? part("answer wanted by", entry.answer_by) : null}${part("topic", entry.topic)}${part("size", entry.size)}${part("sent", entry.sent)}${part("id", entry.id)}</dl></div>`;
 
 const part = (term, value) => html`<div><dt>${term}</dt><dd>${value}</dd></div>`;

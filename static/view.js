@@ -131,6 +131,7 @@ export function entry(message) {
     size: size(bytes(message.body)),
     data: fact === null ? dataOf(message.data) : null,
     files: (message.attachments ?? []).map(fileOf),
+    answer_by: message.answer_by ?? null,
     fact,
     about,
     about_hue: hue(about),
@@ -146,6 +147,7 @@ export function flow(held, chosen, now) {
       clock: clock(each.at, now),
       answers: offsets.get(each.reply_to) ?? null,
       thread_link: each.thread ? chosen.link({ thread: each.thread }) : "",
+      wanted: each.answer_by ? clock(instant(each.answer_by), now) : "",
     }));
 }
 
@@ -351,6 +353,8 @@ function factOf(message) {
       const text = of("reason") ? `left: ${of("reason")}` : "left";
       return say(sessions > 0 ? `${text}, ${plural(sessions, "session")} still here` : text);
     }
+    case "$message.unanswered":
+      return say(`has no answer from ${of("to")} in time`);
     case "$subscription.added":
       return say(`hears ${of("topic")}`);
     case "$subscription.removed":

@@ -42,11 +42,12 @@ NEEDLESS = Invariant("needless gaps", "a gap is told only where retention remove
 OVERDRAWN = Invariant("overdrawn", "no more is on the way to a session than it has credit for")
 STALE = Invariant("stale", "what has expired is not delivered to whom it was for")
 MISFOLDED = Invariant("misfolded", "the tables are what the facts on the log say")
+MISTOLD = Invariant("mistold", "of an answer that was wanted by a time and has not come the hub tells once, and then")
 
 SEEN_FROM_OUTSIDE = (
     LOST, FALSELY_CONFIRMED, STORED_TWICE, RENUMBERED, CONJURED, DOUBLED, OUT_OF_ORDER, UNANNOUNCED, NEEDLESS
 )  # fmt: skip
-SEEN_FROM_INSIDE = (OVERDRAWN, STALE, MISFOLDED)
+SEEN_FROM_INSIDE = (OVERDRAWN, STALE, MISFOLDED, MISTOLD)
 INVARIANTS = (*SEEN_FROM_OUTSIDE, *SEEN_FROM_INSIDE)
 
 Breach: TypeAlias = tuple[Invariant, str]

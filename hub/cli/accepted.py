@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hub.cli.show import note, one_line, put, say
+from hub.cli.show import clock, note, one_line, put, say
 from hub.outlook import outlook
 
 TYPE_CHECKING = False
@@ -13,9 +13,12 @@ if TYPE_CHECKING:
 def accepted(to: str, answer: dict[str, Any], *, in_json: bool) -> None:
     """Print the hub's answer to a publish, and on standard error what the sender would want to know at once."""
     if in_json:
-        put({"id": answer["id"], "offset": answer["offset"], "to": [_brief(each) for each in answer["to"]]})
+        wanted = {"answer_by": answer["answer_by"]} if answer.get("answer_by") else {}
+        put({"id": answer["id"], "offset": answer["offset"], "to": [_brief(each) for each in answer["to"]], **wanted})
     else:
         say(_told(to, answer))
+        if answer.get("answer_by"):
+            note(f"An answer is wanted by {clock(answer['answer_by'])}; if none has come by then, you get a message.")
     warn(answer)
 
 

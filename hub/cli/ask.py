@@ -10,7 +10,7 @@ import click
 
 from hub.cli import exits, show
 from hub.cli.accepted import warn
-from hub.cli.command import acting, as_json, reach, reach_running, span, speaker, verb
+from hub.cli.command import acting, as_json, reach, reach_running, span, speaker, verb, wanted_by
 from hub.cli.enduring import enduring
 from hub.cli.read import hand_over, waited
 from hub.cli.send import body_of, publish
@@ -28,6 +28,7 @@ PATIENCE = 20.0  # seconds to get the question out, and the mark that its answer
 @click.option("--timeout", callback=span, metavar="SPAN", help="How long to wait, as 30, 90s or 5m. Default: for ever.")
 @click.option("--thread", metavar="NAME", help="What this belongs to.")
 @click.option("--reply-to", metavar="ID", help="The id of the message that this answers with a question.")
+@wanted_by()
 @as_json("Print the answer as one line of JSON.")
 def ask(
     settings: Settings,
@@ -38,6 +39,7 @@ def ask(
     timeout: float | None,
     thread: str | None,
     reply_to: str | None,
+    answer_by: str | None,
     in_json: bool,
 ) -> int:
     """Send QUESTION to TO and print the answer when it comes.
@@ -46,7 +48,7 @@ def ask(
     is reached (exit code 4), a late answer still arrives as a message.
     """
     name, body = acting(settings, who), body_of(settings, question)
-    parts = {"thread": thread, "reply_to": reply_to, "id": str(uuid4())}
+    parts = {"thread": thread, "reply_to": reply_to, "answer_by": answer_by, "id": str(uuid4())}
 
     def put(hub: Requests) -> dict[str, Any]:
         return publish(hub, name, to, body, **parts)

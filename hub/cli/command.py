@@ -69,6 +69,13 @@ def when(context: click.Context, option: click.Parameter, value: str | None) -> 
         ) from None
 
 
+def wanted_by() -> Decorator[Any]:
+    """The option that says until when an answer is wanted."""
+    return click.option(
+        "--answer-by", metavar="WHEN", help="An answer is wanted by then: 30m from now, or 2026-01-31T12:00:00Z."
+    )
+
+
 def acting(settings: Settings, who: str | None) -> str:
     """The instance that a verb acts for. Raises BadValue if nobody said."""
     name = who or settings.name

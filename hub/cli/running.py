@@ -68,6 +68,7 @@ def start(settings: Settings, **flags: Any) -> None:
         show.note("It keeps the settings it was started with: hubbub stop, then start it again.")
 
 
+_ANSWER = {"open": "none yet", "answered": "it came", "missed": "none has come", "late": "it came late"}
 RUNGS = ("accepted", "pushed", "received", "read", "answered", "expired")
 
 
@@ -129,6 +130,9 @@ def _ladder(told: Any, *, in_json: bool) -> int:
         for step in told["ladder"]
     ]
     show.table(rows, ("RECIPIENT", "STATE", *(rung.upper() for rung in rungs), ""))
+    if answer := told.get("answer"):
+        at = f" at {show.clock(answer['at'])}" if answer.get("at") else ""
+        show.say(f"answer wanted by {show.clock(answer['by'])}: {_ANSWER[answer['state']]}{at}")
     return exits.OK
 
 

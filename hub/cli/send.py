@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from hub.cli.accepted import accepted
-from hub.cli.command import acting, as_json, reach, span, speaker, verb
+from hub.cli.command import acting, as_json, reach, span, speaker, verb, wanted_by
 from hub.cli.show import note
 from hub.config import Settings
 from hub.errors import BadValue, TooLarge
@@ -30,6 +30,7 @@ def _json(context: click.Context, option: click.Parameter, value: str | None) ->
 
 @verb(
     'hubbub send --as bob alice "the build is green"',
+    'hubbub send --as bob alice "which port is it?" --answer-by 30m',
     'hubbub send --as bob "#build.linux" "red again" --data \'{"run": 812}\'',
     "hubbub send --as bob alice --file notes.md --file build.log",
     "git diff | hubbub send --as bob alice -",
@@ -41,6 +42,7 @@ def _json(context: click.Context, option: click.Parameter, value: str | None) ->
 @click.option("--reply-to", metavar="ID", help="The id of the message that this answers.")
 @click.option("--data", callback=_json, metavar="JSON", help="Any JSON beside the text.")
 @click.option("--ttl", callback=span, metavar="SPAN", help="How long it is worth delivering, as 90s or 7d.")
+@wanted_by()
 @click.option("--file", "files", type=_FILE, multiple=True, metavar="PATH", help="A file to send along; repeatable.")
 @click.option("--id", "message_id", metavar="ID", help="Makes it safe to send again: the same id is stored once.")
 @as_json("Print {id, offset, to} as JSON.")
@@ -54,6 +56,7 @@ def send(
     reply_to: str | None,
     data: Any,
     ttl: float | None,
+    answer_by: str | None,
     files: tuple[Path, ...],
     message_id: str | None,
     in_json: bool,
@@ -76,6 +79,7 @@ def send(
         reply_to=reply_to,
         data=data,
         ttl=ttl,
+        answer_by=answer_by,
         id=message_id,
         attachments=[uploaded(settings, name, path) for path in files] or None,
     )

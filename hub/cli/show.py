@@ -66,6 +66,8 @@ def message(told: Mapping[str, Any]) -> None:
     head = f"{clock(told['at'])}  {paint(one_line(told['from']), 'cyan')} → {one_line(told['to'])}"
     if told.get("thread"):
         head += f"  [{one_line(told['thread'])}]"
+    if told.get("answer_by"):
+        head += paint(f"  answer wanted by {clock(told['answer_by'])}", "yellow")
     head += paint(f"  {told['id']}", "dim")
     say(head)
     body = clean(told["body"]) if safe else told["body"]

@@ -25,6 +25,7 @@ _FACTS = {
     "$instance.renamed": "{old} is called {name} now",
     "$instance.forgot": "the name {name} is free again",
     "$instance.presence": "{name} is {activity}",
+    "$message.unanswered": "nobody has answered the message {offset} of {name} to {to} in time",
     "$loop.noticed": "{names}: {messages} messages in a row with nothing new",
     "$loop.held": "held, nobody sees it: a message from {name} to {to} (hubbub held)",
     "$loop.released": "released: the message {id} of {name}",

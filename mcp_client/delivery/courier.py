@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from hub.errors import Unavailable
 from hub.frames import Gap
+from hub.topic import HUB
 from mcp_client import framing
 from mcp_client.delivery import channel, claude_inbox, hooks, notice, transcript
 from mcp_client.delivery.hooks import SILENT, Event, Printed
@@ -219,7 +220,7 @@ class Courier:
 
     def _may_wake(self, item: Item) -> bool:
         allowed = self.rules.senders
-        return not allowed or isinstance(item, Gap) or item.from_.lower() in allowed
+        return not allowed or isinstance(item, Gap) or item.from_ == HUB or item.from_.lower() in allowed
 
     def is_open(self, hop: Hop) -> bool:
         """Whether something is there to write to."""

@@ -52,7 +52,7 @@ def test_it_lists_and_calls_every_tool(inspect: Call, run: Run, home: Path) -> N
         "list_instances": tool(inspect, "list_instances"),
         "check": tool(inspect, "check"),
         "wait": tool(inspect, "wait", timeout=0),
-        "ask": tool(inspect, "ask", to="bob", body="are you there?", timeout=0),
+        "ask": tool(inspect, "ask", to="bob", body="are you there?", timeout=0, answer_by="1h"),
         "topics": tool(inspect, "topics", subscribe="build.>"),
         "history": tool(inspect, "history", **{"with": "bob"}),
         "share_file": tool(inspect, "share_file", to="bob", path="notes.md"),
@@ -60,18 +60,20 @@ def test_it_lists_and_calls_every_tool(inspect: Call, run: Run, home: Path) -> N
         "rename": tool(inspect, "rename", new_name="alice2"),
     }
     assert called.keys() == TOOLS.keys()
+    read = run("hubbub", "read", "--as", "bob", "--json").stdout.splitlines()
     assert called["register"]["you"] == "alice"
     assert [each["name"] for each in sent["to"]] == ["bob"]
     assert [each["body"] for each in called["check"]["messages"]] == ["hello"]
     assert called["wait"]["messages"] == []
     assert called["ask"]["answered"] is False
+    assert called["ask"]["question"]["answer_by"] == json.loads(read[2])["answer_by"]
     assert called["topics"]["subscriptions"] == ["build.>"]
     assert {"hello", "hi"} <= {each["body"] for each in called["history"]["messages"]}
     assert called["share_file"]["file"]
     assert called["status"]["messages"][0]["id"] == sent["id"]
     assert called["rename"]["you"] == "alice2"
-    read = run("hubbub", "read", "--as", "bob", "--json").stdout.splitlines()
-    assert [json.loads(line)["body"] for line in read] == ["hi", "all of you", "are you there?", "what I know\n"]
+    assert [json.loads(line)["body"] for line in read] == ["hi", "all of you", "are you there?", "notes.md (12B)"]
+    assert [each["name"] for each in json.loads(read[-1])["attachments"]] == ["notes.md"]
 
 
 def test_its_check_of_the_schemas_finds_no_error(inspect: Call) -> None:

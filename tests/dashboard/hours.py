@@ -118,7 +118,7 @@ def a_busy_hour(now: datetime = NOON) -> dict[str, Any]:
         a_message(4703, "ci", "web", "No: it fails on main too. docs touched that file last.", before(now, minutes=19),
                   thread="macos-red", reply_to="id-4702"),
         a_message(4705, "web", "docs", "Could you look at test_case_is_kept? The rename of README broke it on macOS.",
-                  before(now, minutes=18), thread="macos-red"),
+                  before(now, minutes=18), thread="macos-red", answer_by=before(now, minutes=-12)),
         a_fact(4706, "$session.left", before(now, minutes=17), name="docs", reason="the connection was lost"),
         a_message(4708, "planner", "docs", "docs, when you are back: the changelog still lacks 2.4.",
                   before(now, minutes=12), thread="release-2.4"),

@@ -197,6 +197,13 @@ def test_a_reply_points_at_what_it_answers_if_that_is_on_the_page(make: Any, noo
     assert [row.answers for row in flow(held, EVERYTHING, now=instant(at), zone=UTC)] == [None, 7]
 
 
+def test_until_when_an_answer_is_wanted_stands_beside_the_message(make: Any, noon: datetime) -> None:
+    said = make.a_message(1, "a", "b", "?", make.before(noon, minutes=5), answer_by=make.before(noon, minutes=-30))
+    plain = make.a_message(2, "a", "b", "!", make.before(noon, minutes=4))
+    rows = flow(entries([said, plain]), EVERYTHING, now=instant(make.rfc3339(noon)), zone=UTC)
+    assert [(row.entry.answer_by, row.wanted) for row in rows] == [("2026-03-14T12:30:00.000Z", "12:30:00"), (None, "")]
+
+
 def test_what_is_held_says_why_and_how_to_let_it_go_and_many_are_cut(make: Any, noon: datetime) -> None:
     held = [make.a_held(offset, "bob", "alice", "thanks\n" * 9, noon) for offset in range(10, 17)]
     view = show(make.a_snapshot(noon, held=held))
@@ -283,6 +290,7 @@ def test_a_file_in_words(make: Any, attachment: dict[str, Any], said: str) -> No
         ("$loop.released", {"name": "bob", "held": 7}, "bob", "has its held message sent"),
         ("$loop.dropped", {"name": "bob", "held": 7}, "bob", "has its held message dropped"),
         ("$loop.noticed", {"names": 7, "messages": "x"}, "", ": 0 messages in a row with nothing new"),
+        ("$message.unanswered", {"name": "bob", "to": "#build"}, "bob", "has no answer from #build in time"),
         ("$something.newer", {"name": "alice"}, "", "$something.newer"),
         ("$session.joined", {"name": 7, "client": ["x"], "sessions": "two"}, "", "joined"),
     ],

@@ -9,7 +9,7 @@ from typing import Any
 
 from hub import fold
 from hub.errors import StorageFailed
-from hub.fold import Holding, InstanceRow, State, SubscriptionRow, TopicRow, WaitingRow
+from hub.fold import AwaitedRow, Holding, InstanceRow, State, SubscriptionRow, TopicRow, WaitingRow
 from hub.log import Age, Fate, Party, Retention, Search, Span, Trimmed
 from hub.message import Draft, Message
 from hub.topic import INBOX, is_open, is_pattern, matches
@@ -159,6 +159,29 @@ class MemoryLog:
                 if each.topic.startswith(INBOX) and not self._is_over(each) and not self._was_read(each)
             ],
             held=[each for each in self.messages if each.topic == fold.HELD and not self._is_decided(each)],
+            awaited=[
+                AwaitedRow(
+                    answer_by=each.answer_by,
+                    offset=each.offset,
+                    id=each.id,
+                    origin=each.origin,
+                    to=each.to,
+                    thread=each.thread,
+                    preview=each.body[:80],
+                )
+                for each in self.messages
+                if each.answer_by is not None and not self._is_answered(each)
+            ],
+        )
+
+    def _is_answered(self, asked: Message) -> bool:
+        """By somebody else, or it was told that nobody has."""
+        return any(
+            each.data["offset"] == asked.offset
+            if each.topic == fold.UNANSWERED
+            else each.origin != asked.origin and not each.topic.startswith("$")
+            for each in self.messages
+            if each.reply_to == asked.id
         )
 
     def _is_decided(self, held: Message) -> bool:

@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 
 from hub import frames
 from hub.errors import InboxFull, NameTaken, TooMany
-from hub.fold import State
+from hub.fold import UNANSWERED, State
 from hub.hub import Hub, Limits
 from hub.log import Trimmed
 from hub.message import Draft, Message
@@ -33,7 +33,7 @@ from hub.registry import Registry
 from hub.session import Behind, Gap, Session
 from hub.topic import INBOX, is_open, matches
 from hub.window import Run
-from tests.invariants import MISFOLDED, OVERDRAWN, STALE, Heard, hold
+from tests.invariants import MISFOLDED, MISTOLD, OVERDRAWN, STALE, Heard, hold
 
 NAMES = ("alice", "Bob", "carol", "Dave")
 TOPICS = ("build", "build.linux", "build.linux.failed", "chat")
@@ -47,7 +47,8 @@ def empty() -> State:
     return State(epoch="e", head=0, floor=1, instances=[], holdings=[], subscriptions=[], topics=[], waiting=[])
 
 
-Said: TypeAlias = tuple[str, str, tuple[int, float | None]]  # sender, to, how often and how: long, or for 5 s
+WANTED = -1.0  # said so: an answer is wanted within 5 s
+Said: TypeAlias = tuple[str, str, tuple[int, float | None]]  # sender, to, how often and how: long, for 5 s, or WANTED
 
 
 def conversation(*to: str) -> st.SearchStrategy[list[Said]]:
@@ -55,7 +56,7 @@ def conversation(*to: str) -> st.SearchStrategy[list[Said]]:
     said = st.tuples(
         st.sampled_from(NAMES[:3]),
         st.sampled_from(to),
-        st.sampled_from([(1, None), (1, None), (4, None), (1, 900), (1, 5.0)]),
+        st.sampled_from([(1, None), (1, None), (4, None), (1, 900), (1, 5.0), (1, WANTED)]),
     )
     return st.lists(said, min_size=1, max_size=5)
 
@@ -146,6 +147,7 @@ class HubMachine(RuleBasedStateMachine):
         self.freed: dict[str, int] = {}
         self.heard: dict[int, set[int]] = {}  # offset -> origins that heard it when it came
         self.live: list[Reader] = []
+        self.wanted: dict[int, Message] = {}  # offset -> what wants an answer by a time: not answered, not told of
         self.looked_at: object = None
 
     # The journal's part
@@ -164,7 +166,15 @@ class HubMachine(RuleBasedStateMachine):
 
     def fold(self, message: Message) -> None:
         told = message.data or {}
+        if message.answer_by is not None:
+            self.wanted[message.offset] = message
+        if message.reply_to is not None and not message.topic.startswith("$"):
+            for asked in [each for each in self.wanted.values() if each.id == message.reply_to]:
+                if asked.origin != message.origin:
+                    del self.wanted[asked.offset]
         match message.topic:
+            case "$message.unanswered":
+                self.wanted.pop(told["offset"], None)
             case "$instance.registered":
                 key = told["name"].lower()
                 hold = Hold(key, self.freed.get(key, 0))
@@ -322,7 +332,14 @@ class HubMachine(RuleBasedStateMachine):
             for _ in range(times):
                 try:
                     draft = self.hub.publish(
-                        instance, frames.Publish(to=to, body=body, ttl=5.0 if how == 5.0 else None), self.now
+                        instance,
+                        frames.Publish(
+                            to=to,
+                            body=body,
+                            ttl=5.0 if how == 5.0 else None,
+                            answer_by=5.0 if how == WANTED else None,
+                        ),
+                        self.now,
                     )
                 except InboxFull:
                     assert not to.startswith("#")
@@ -330,6 +347,21 @@ class HubMachine(RuleBasedStateMachine):
                     continue
                 assert (draft.sender, draft.origin) == (instance.name, instance.origin)
                 self.pending.append(draft)
+        if at_once:
+            self.store()
+
+    @rule(name=st.sampled_from(NAMES[:3]), which=st.integers(0, 9), at_once=st.booleans())
+    def answer(self, name: str, which: int, at_once: bool) -> None:
+        """Also by the one who asked, which is no answer."""
+        instance = self.hub.registry.find(name.lower())
+        if instance is None or not self.wanted:
+            return
+        asked = list(self.wanted.values())[which % len(self.wanted)]
+        try:
+            said = frames.Publish(to="#chat", body="x", reply_to=asked.id)
+            self.pending.append(self.hub.publish(instance, said, self.now))
+        except TooMany:
+            return
         if at_once:
             self.store()
 
@@ -362,10 +394,19 @@ class HubMachine(RuleBasedStateMachine):
         if later:
             self.time_passes(7201.0)
 
-    @rule(seconds=st.sampled_from([1.0, 10.0, 7201.0, 7201.0]))
-    def time_passes(self, seconds: float) -> None:
+    @rule(seconds=st.sampled_from([1.0, 10.0, 7201.0, 7201.0]), fails=st.sampled_from([False, False, False, True]))
+    def time_passes(self, seconds: float, fails: bool = False) -> None:
         self.now += seconds
-        self.store(*self.hub.due(self.now), *self.hub.cursors(self.now))
+        due = [*self.hub.due(self.now), *self.hub.cursors(self.now)]
+        told = sorted(each.data["offset"] for each in due if each.topic == UNANSWERED)
+        over = sorted(
+            offset for offset, each in self.wanted.items() if each.answer_by is not None and each.answer_by <= self.now
+        )
+        hold([(MISTOLD, f"told of {told}, and unanswered are {over}")] if told != over else [])
+        if fails:
+            self.hub.failed(due)
+        else:
+            self.store(*due)
 
     @rule(name=st.sampled_from(NAMES), back=st.sampled_from([0, 4, 9, 14]))
     def read(self, name: str, back: int) -> None:
@@ -384,6 +425,7 @@ class HubMachine(RuleBasedStateMachine):
         gone = [self.log.pop(offset) for offset in sorted(self.log)[: min(count, len(self.log) - 1)]]
         topics: dict[str, list[Message]] = {}
         for message in gone:
+            self.wanted.pop(message.offset, None)
             topics.setdefault(message.topic, []).append(message)
         self.hub.trimmed(
             Trimmed(

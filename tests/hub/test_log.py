@@ -98,6 +98,7 @@ async def test_a_message_comes_back_as_it_was_said(log: Log, reopen: Callable[[]
         reply_to="r",
         attachments=[{"path": "/tmp/x", "size": 3}],
         expires_at=NOW + 1e6,
+        answer_by=NOW + 5.5,
     )
     (stored,) = await log.append([said])
     assert stored == Message.of(said, 1)
@@ -612,6 +613,27 @@ async def test_a_forgotten_instance_is_gone_and_whoever_takes_its_name_begins_an
         assert state.subscriptions == []
         assert [(each.origin, each.since, each.until) for each in state.holdings] == [(1, 0, 4), (7, 4, None)]
         assert state.waiting == [], "what waited for it waits for nobody"
+
+
+async def test_what_wants_an_answer_by_a_time_is_known_until_it_has_one_or_that_was_told(
+    log: Log, reopen: Callable[[], Awaitable[Log]]
+) -> None:
+    asked = [draft(number, topic="inbox.alice", thread="t", answer_by=NOW + number) for number in range(1, 7)]
+    await log.append([*asked, draft(7)])
+    await log.append(
+        [
+            draft(11, id="a", origin=2, reply_to="id-1"),  # answered
+            draft(12, id="b", origin=1, reply_to="id-2"),  # by the one who asked: no answer
+            structs.replace(fact(13, "$message.unanswered", offset=3), reply_to="id-3"),
+            structs.replace(fact(14, "$message.unanswered", offset=1), reply_to="id-4"),  # about another of that id
+            structs.replace(fact(15, "$message.expired", offset=5, origin=None), reply_to="id-5"),
+        ]
+    )
+    for state in (await log.load(), await (await reopen()).load()):
+        assert [each.offset for each in state.awaited] == [2, 4, 5, 6]
+        first = state.awaited[0]
+        assert (first.answer_by, first.id, first.origin, first.to) == (NOW + 2, "id-2", 1, "alice")
+        assert (first.thread, first.preview) == ("t", "message 2")
 
 
 async def test_what_is_held_is_known_until_it_is_decided_or_sent(

@@ -9,13 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from hub import recovery
 from hub.errors import StorageFailed
 from hub.history import History
+from hub.message import Draft
+from hub.schema import VERSION
 from hub.soundness import beside
 from hub.tables import TokenRow
 from tests.hub.memory_log import draft
+from tests.soak.migrations import contents, make
 
 EVERYTHING = 2**40
 
@@ -143,3 +147,25 @@ async def test_a_head_by_which_sqlite_would_only_read_is_damage_and_no_read_only
     async with await History.open(path) as log:
         assert "file formats 66 and 2" in (log.opened.told() or "")
         assert (log.opened.recovered, log.opened.lost) == (1, 0)
+
+
+@pytest.mark.parametrize("version", [VERSION - 1, VERSION])
+async def test_a_damaged_database_of_this_and_the_last_version_is_recovered_whole(tmp_path: Path, version: int) -> None:
+    path = tmp_path / "home" / "hubbub.db"
+    messages = contents(20)
+    if version == VERSION:
+        messages = [structs.replace(each, answer_by=each.at + 60) for each in messages]
+        async with await History.open(path) as log:
+            await log.append(
+                [
+                    Draft(**{name: getattr(each, name) for name in each.__struct_fields__ if name != "offset"})
+                    for each in messages
+                ]
+            )
+    else:
+        make(path, version, messages)
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("DROP TABLE subscriptions")
+    async with await History.open(path) as log:
+        assert log.opened.set_aside is not None
+        assert await log.since(0, 10**6, EVERYTHING) == messages

@@ -62,6 +62,7 @@ WRONG: dict[str, dict[str, list[Any]]] = {
         "thread": NOT_TEXT,
         "reply_to": NOT_TEXT,
         "ttl": ["1", True, [], {}],
+        "answer_by": [True, [], {}],
         "id": NOT_TEXT,
         "attachments": ["a", 1, {}, [1], ["a"], [{}]],
     },

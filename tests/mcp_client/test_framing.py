@@ -40,9 +40,18 @@ def text_of(*messages: Message, shelf: Path | None = None) -> str:
 
 def test_a_message_has_the_fields_of_the_contract_in_their_order() -> None:
     shown = structured(message(data={"n": 1}, thread="t"), "e", Shelf(Path("nowhere")))
-    assert list(shown) == [each.encode_name for each in fields_of(MessageJson)]
+    assert [*shown, "answer_by"] == [each.encode_name for each in fields_of(MessageJson)]
     assert shown["at"] == "2026-01-02T03:04:05Z"
     assert json.loads(json.dumps(shown)) == shown
+
+
+def test_until_when_an_answer_is_wanted_is_said_where_it_is() -> None:
+    wanted = message(answer_by=datetime(2026, 1, 2, 4, 0, tzinfo=UTC))
+    shown = structured(wanted, "e", Shelf(Path("nowhere")))
+    assert shown["answer_by"] == "2026-01-02T04:00:00Z"
+    head, _, _ = text_of(wanted).partition("<<<")
+    assert "an answer is wanted by 2026-01-02T04:00:00Z" in head, "outside the marks: it is the hub's word"
+    assert "wanted" not in text_of(message())
 
 
 def fields_of(kind: Any) -> Any:

@@ -22,11 +22,11 @@ DOCS = Path(__file__).parents[2] / "docs" / "mcp.md"
 
 CONTRACT = {
     "register": ["name"],
-    "send": ["to", "body", "data?", "thread?", "reply_to?", "ttl?"],
+    "send": ["to", "body", "data?", "thread?", "reply_to?", "ttl?", "answer_by?"],
     "broadcast": ["body", "data?"],
     "check": ["limit?"],
     "wait": ["timeout?"],
-    "ask": ["to", "body", "timeout?", "thread?", "reply_to?"],
+    "ask": ["to", "body", "timeout?", "thread?", "reply_to?", "answer_by?"],
     "list_instances": [],
     "rename": ["new_name"],
     "topics": ["subscribe?", "unsubscribe?"],

@@ -25,7 +25,7 @@ from hub.log import Search
 from hub.message import Message
 from hub.recovery import prepare
 from hub.schema import MIGRATIONS, VERSION
-from hub.tables import COLUMNS, checksum, folding, row_of
+from hub.tables import COLUMNS, FIRST_COLUMNS, checksum, folding, row_of
 from tests.hub.memory_log import draft, fact
 from tests.journeys.processes import BOUND, environment
 from tests.soak.disk import Shim, read_tape, say
@@ -58,7 +58,8 @@ def contents(rows: int) -> list[Message]:
 def make(path: Path, version: int, messages: Sequence[Message]) -> None:
     """A database of an earlier version, half of it in the full-text index, and left as by `kill -9`."""
     path.parent.mkdir(parents=True)
-    names = f"{COLUMNS}, crc" if version > 1 else COLUMNS
+    first = len(FIRST_COLUMNS.split(","))
+    names = f"{FIRST_COLUMNS}, crc" if version > 1 else FIRST_COLUMNS
     marks = ", ".join("?" * len(names.split(",")))
     db = sqlite3.connect(path, isolation_level=None)
     for pragma in writer_pragmas("full"):
@@ -66,7 +67,8 @@ def make(path: Path, version: int, messages: Sequence[Message]) -> None:
     schema.migrate(db, migrations=MIGRATIONS[:version])
     db.execute("BEGIN")
     for message in messages:
-        db.execute(f"INSERT INTO messages ({names}) VALUES ({marks})", row_of(message)[: len(names.split(","))])
+        row = row_of(message)
+        db.execute(f"INSERT INTO messages ({names}) VALUES ({marks})", row[:first] + row[-1:] * (version > 1))
     for sql, parameters in folding(messages):
         db.executemany(sql, parameters)
     db.execute("INSERT INTO trimmed VALUES ('gone', 1)")

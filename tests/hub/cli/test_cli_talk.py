@@ -60,6 +60,14 @@ def test_send_in_json_is_id_offset_and_to(hub: Any, talk: Any) -> None:
     assert said.err == ""
 
 
+def test_until_when_an_answer_is_wanted_is_passed_on_and_said(hub: Any, talk: Any) -> None:
+    hub.on("POST", "/messages", accepted(answer_by="2026-01-31T12:00:00Z"))
+    words = ["send", "--as", "bob", "alice", "which port?", "--answer-by", "30m"]
+    assert "An answer is wanted by " in talk(*words).err
+    assert hub.asked[0].body["answer_by"] == "30m"
+    assert talk(*words, "--json").json["answer_by"] == "2026-01-31T12:00:00Z"
+
+
 def test_send_to_an_unknown_name_is_accepted_and_said_to_be_unknown(hub: Any, talk: Any) -> None:
     recipient = {"name": "alcie", "state": "accepted", "known": False, "near": ["alice"]}
     hub.on("POST", "/messages", accepted(to=[recipient]))

@@ -252,6 +252,25 @@ def test_start_status_stop(fake: None, hub: Any, home: Path, hubbub: Callable[..
     assert hubbub("stop").out == "No hub runs here.\n"
 
 
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({"by": "2026-01-31T12:00:00Z", "state": "missed", "at": None}, ": none has come\n"),
+        ({"by": "2026-01-31T12:00:00Z", "state": "late", "at": "2026-01-31T13:00:00Z"}, ": it came late at 2026-"),
+    ],
+)
+def test_status_of_a_message_says_what_became_of_the_wish_for_an_answer(
+    hub: Any, talk: Any, answer: Any, said: str
+) -> None:
+    message = {"id": "m7", "from": "bob", "to": "alice", "body": "?", "at": "2026-01-31T11:00:00Z"}
+    hub.on(
+        "GET", "/messages/m7", (200, {"message": message | {"answer_by": answer["by"]}, "ladder": [], "answer": answer})
+    )
+    told = talk("status", "m7").out
+    assert said in told
+    assert told.count("answer wanted by 2026-") == 2
+
+
 def test_status_in_json_is_the_contracts_parts(hub: Any, talk: Any) -> None:
     told = {
         "url": hub.url,
