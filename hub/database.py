@@ -114,7 +114,7 @@ def storage_failed(why: BaseException, path: Path) -> StorageFailed:
         )
     if name.startswith("SQLITE_IOERR") or number is not None:
         return StorageFailed(
-            f"The disk failed while {path} was in use ({why}).",
-            "Look at the disk and the system's log; the next message is tried again.",
+            f"The disk failed while {path} was in use ({why}), or a limit to the size of a file was reached.",
+            "Look at the disk, the system's log and `ulimit -f`; the next message is tried again.",
         )
     return StorageFailed(f"{path} could not be used ({type(why).__name__}: {why}).", "Nothing was stored; try again.")

@@ -72,6 +72,19 @@ def memory(pid: int) -> tuple[int, int] | None:
     return sizes.get("VmRSS", 0), sizes.get("VmHWM", 0)
 
 
+def file_limit(pid: int) -> int | None:
+    """The most bytes that a process may have in one file (setrlimit(2)); None where there is none, or none is known."""
+    try:
+        lines = (PROC / str(pid) / "limits").read_text().splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        if line.startswith("Max file size"):
+            soft = line.split()[3]
+            return int(soft) if soft.isdigit() else None
+    return None
+
+
 def _linux(proc: Path) -> Iterator[Process]:
     for folder in proc.iterdir():
         if folder.name.isdigit():

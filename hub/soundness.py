@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,7 @@ def fault(path: Path, synchronous: Synchronous) -> str | None:
     try:
         _check_formats(path)
         # What an interrupted transaction has changed without a WAL is undone by whoever may write, or not at all.
-        with closing(connect(path, "mode=rw" if beside(path, "-journal").exists() else "mode=ro")) as db:
+        with closing(connect(path, "mode=rw") if beside(path, "-journal").exists() else reading(path)) as db:
             if db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0 and schema.version_of(db) == 0:
                 return None
             if db.execute("PRAGMA application_id").fetchone()[0] != schema.APPLICATION_ID:
@@ -112,15 +113,27 @@ def connect(path: Path, mode: str) -> sqlite3.Connection:
     return db
 
 
-def _check_formats(path: Path) -> None:
-    """Raise Damaged if the head names a format that SQLite would only read: it would look like a read-only disk.
+def reading(path: Path) -> sqlite3.Connection:
+    """A connection that only reads, and leaves nothing beside the file: where there is no journal, none is made."""
+    return connect(path, "mode=ro" if beside(path, "-wal").exists() else "mode=ro&immutable=1")
 
-    https://sqlite.org/fileformat2.html#file_format_version_numbers
+
+def _check_formats(path: Path) -> None:
+    """Raise Damaged if the head names a format that there is none of.
+
+    SQLite would only read a file of a newer format, which looks like a read-only disk; and of a newer schema format, or
+    of another encoding of text, it says the same as of a wrong statement.
+    https://sqlite.org/fileformat2.html#the_database_header
     """
     with path.open("rb") as file:
-        head = file.read(20)
-    if head.startswith(b"SQLite format 3\0") and max(head[18:20]) > 2:
+        head = file.read(100)
+    if len(head) < 100 or not head.startswith(b"SQLite format 3\0"):
+        return  # SQLite itself says so
+    if max(head[18:20]) > 2:
         raise Damaged(f"its head asks for the file formats {head[18]} and {head[19]}, which there are none of")
+    layout, encoding = int.from_bytes(head[44:48], "big"), int.from_bytes(head[56:60], "big")
+    if layout > 4 or encoding > 1:  # 0 is a file in which nothing was made yet; ours has UTF-8, which is 1
+        raise Damaged(f"its head asks for the schema format {layout} and the encoding {encoding}, which are not ours")
 
 
 def _check_version(db: sqlite3.Connection) -> None:
@@ -169,16 +182,23 @@ def _parts(db: sqlite3.Connection, among: set[str] | None = None) -> set[tuple[s
 
 
 def _check_pages(db: sqlite3.Connection, path: Path) -> None:
-    until = time.monotonic() + CHECK_SECONDS
+    if not within(db, CHECK_SECONDS, _check_contents):
+        log.warning("The check of %s was given up after %g s; it was sound as far as that went.", path, CHECK_SECONDS)
+
+
+def within(db: sqlite3.Connection, seconds: float, check: Callable[[sqlite3.Connection], None]) -> bool:
+    """Do a check for so many seconds at most; whether it came to its end. Raises what it raises."""
+    until = time.monotonic() + seconds
     db.set_progress_handler(lambda: time.monotonic() > until, 10_000)
     try:
-        _check_contents(db)
+        check(db)
     except sqlite3.OperationalError as why:
         if error_name(why) != "SQLITE_INTERRUPT":
             raise
-        log.warning("The check of %s was given up after %g s; it was sound as far as that went.", path, CHECK_SECONDS)
+        return False
     finally:
         db.set_progress_handler(None, 0)
+    return True
 
 
 def _check_contents(db: sqlite3.Connection) -> None:

@@ -81,3 +81,11 @@ def size_text(value: float) -> str:
         if value and value % BYTES[unit] == 0:
             return f"{value / BYTES[unit]:.0f}{name}"
     return f"{value:.0f}B"
+
+
+def roughly(value: float) -> str:
+    """Bytes as people say them: 5000 is `4.9 KiB`."""
+    for name, unit in (("TiB", 2**40), ("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if value >= unit:
+            return f"{value / unit:.1f} {name}"
+    return f"{value:.0f} bytes"

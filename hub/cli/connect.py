@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
-import sysconfig
 from collections.abc import Callable, Iterable
 from difflib import unified_diff
-from pathlib import Path
-from typing import Any
 
 import click
 
 from hub.cli import exits, show
 from hub.cli.command import verb
 from hub.config import Settings
+from hub.connect import here
 from hub.connect.clients import CLIENTS
-from hub.connect.clients.client import Client, Place
-from hub.connect.entry import CARRIED, Allow, Wish
+from hub.connect.clients.client import Client
+from hub.connect.entry import Allow, Wish
 from hub.connect.plan import Change, carry_out, connecting, disconnecting, take_back
 from hub.connect.record import Record
 from hub.errors import BadValue, HubbubError, NotFound
@@ -55,7 +51,9 @@ def connect(
             "A token does not belong into a client's configuration.",
             "Set HUBBUB_TOKEN where the client is started, or token in the settings file (hubbub config path).",
         )
-    wish = Wish(_ourselves(), _which_hub(settings), allow or "read", windows=sys.platform == "win32")
+    wish = here.wish(settings, allow or "read")
+    if here.in_a_cache(wish.words):
+        show.note("This hubbub lies in a cache that may be emptied; `uv tool install` gives it a lasting place.")
     asks = allow is None and not (yes or dry_run)
     return _each(clients, lambda client: _connect(settings, client, wish, asks=asks, dry_run=dry_run, yes=yes))
 
@@ -87,11 +85,11 @@ def _each(names: tuple[str, ...], act: Callable[[Client], None]) -> int:
 
 
 def _meant(names: tuple[str, ...]) -> list[Client]:
-    place = _place()
+    place = here.place()
     if not names:
-        found = [client.name for client in CLIENTS.values() if _is_here(client, place)]
-        here = f"Found here: {', '.join(found)}." if found else "None of them is found here."
-        raise BadValue(f"Which client? {here}", f"hubbub connect {found[0] if found else 'claude'}")
+        found = [client.name for client in CLIENTS.values() if here.is_here(client, place)]
+        which = f"Found here: {', '.join(found)}." if found else "None of them is found here."
+        raise BadValue(f"Which client? {which}", f"hubbub connect {found[0] if found else 'claude'}")
     for name in names:
         if name not in CLIENTS and name != ALL:
             from hub.topic import near
@@ -100,27 +98,23 @@ def _meant(names: tuple[str, ...]) -> list[Client]:
             known = f"Did you mean {close[0]}?" if close else f"There are {', '.join(CLIENTS)}, and all."
             raise NotFound(f"There is no client {name}.", known)
     if ALL in names:
-        everyone = [client for client in CLIENTS.values() if client.name in names or _is_here(client, place)]
+        everyone = [client for client in CLIENTS.values() if client.name in names or here.is_here(client, place)]
         if not everyone:
             raise NotFound("No client is found here.", f"Name one: {', '.join(CLIENTS)}.")
         return everyone
     return [CLIENTS[name] for name in dict.fromkeys(names)]
 
 
-def _is_here(client: Client, place: Place) -> bool:
-    return client.folder(place).is_dir() or any(shutil.which(program) for program in client.programs)
-
-
 def _connect(settings: Settings, client: Client, wish: Wish, *, asks: bool, dry_run: bool, yes: bool) -> None:
     record = Record(settings.home, client.name).read()
-    changes = connecting(client, _place(), wish)
+    changes = connecting(client, here.place(), wish)
     if all(change.is_none for change in changes):
         show.say(f"{client.title} is connected already; nothing to change.")
         return
     if asks and client.can_allow and sys.stdin.isatty():
         show.say(f"{client.title} asks you before each tool that it was not allowed. Reading mail is allowed now.")
         if click.confirm("May the agent also send, and the rest, without asking you each time?", default=False):
-            changes = connecting(client, _place(), wish._replace(allow="all"))
+            changes = connecting(client, here.place(), wish._replace(allow="all"))
     _show(changes)
     if dry_run:
         show.note(f"{client.title}: nothing was written.")
@@ -135,7 +129,7 @@ def _connect(settings: Settings, client: Client, wish: Wish, *, asks: bool, dry_
 
 def _disconnect(settings: Settings, client: Client, *, dry_run: bool, yes: bool) -> None:
     record = Record(settings.home, client.name).read()
-    changes = disconnecting(client, _place(), record)
+    changes = disconnecting(client, here.place(), record)
     if not changes and not record.entries:
         show.say(f"{client.title} is not connected; nothing to change.")
         return
@@ -179,31 +173,3 @@ def _lines(content: bytes | None) -> list[str]:
 def _coloured(line: str) -> str:
     style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1])
     return show.paint(line, style) if style and not line.startswith(("+++", "---")) else line
-
-
-def _place() -> Place:
-    return Place(os.environ, Path.home(), sys.platform)
-
-
-def _which_hub(settings: Settings) -> dict[str, str]:
-    """What of our environment a client must hand on, so that its agents find the hub that is meant here."""
-    values: dict[str, Any] = {
-        "HUBBUB_HOME": settings.home,
-        "HUBBUB_CONFIG": settings.config,
-        "HUBBUB_URL": settings.url,
-    }
-    said = {key: settings.source(key.removeprefix("HUBBUB_").lower()).kind for key in CARRIED}
-    return {key: str(values[key]) for key, kind in said.items() if kind in ("environment", "flag") and values[key]}
-
-
-def _ourselves() -> tuple[str, ...]:
-    """How this very installation is called: by the `hubbub` on PATH if that is it, else by its full path."""
-    script = Path(sysconfig.get_path("scripts")) / ("hubbub.exe" if sys.platform == "win32" else "hubbub")
-    if not script.exists():
-        return (sys.executable, "-m", "hub")
-    if "uv" in script.parts and {"archive-v0", "environments-v2", "builds-v0"} & set(script.parts):
-        show.note("This hubbub lies in a cache that may be emptied; `uv tool install` gives it a lasting place.")
-    on_path = shutil.which("hubbub")
-    if on_path and Path(on_path).resolve() == script.resolve():
-        return (str(Path(on_path).absolute()),)
-    return (str(script),)

@@ -7,6 +7,7 @@
     plan      files as they are -> files as they should be, and back
     files     reading and replacing a file of somebody else's
     record    what was done, so that it can be undone
+    here      whose files, which hub, and how this very installation is called
 
 `edit`, `jsonc`, `toml`, `entry` and `clients` are pure: text, environment and paths come in as arguments.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from pathlib import Path
@@ -98,3 +99,22 @@ def test_the_readme_leads_to_every_page() -> None:
     readme = (ROOT / "README.md").read_text()
     missing = [path.name for path in DOCS.glob("*.md") if f"docs/{path.name}" not in readme]
     assert missing == []
+
+
+def findings_in_the_code() -> dict[str, tuple[str, bool]]:
+    """Each code of a finding: its state, and whether --fix may do something about it."""
+    found = {"hop_not_available": ("note", False), "hop_unknown": ("warning", False), "hop_broken": ("broken", False)}
+    for path in (ROOT / "hub" / "doctor").glob("*.py"):
+        for call in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(call, ast.Call) and getattr(call.func, "id", "") in ("note", "warning", "broken"):
+                told = call.args[1] if len(call.args) > 1 else None
+                words = (told.body, told.orelse) if isinstance(told, ast.IfExp) else (told,)
+                for word in words:
+                    if isinstance(word, ast.Constant):
+                        found[word.value] = (call.func.id, len(call.args) > 4)  # type: ignore[attr-defined]
+    return found
+
+
+def test_every_finding_of_the_doctor_is_explained_with_its_state_and_what_fix_does() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (note|warning|broken) \| .+ \| (yes)?[^|]*\|$", page("doctor.md"), re.MULTILINE)
+    assert {code: (state, fix == "yes") for code, state, fix in rows} == findings_in_the_code()

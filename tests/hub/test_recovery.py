@@ -169,3 +169,20 @@ async def test_a_damaged_database_of_this_and_the_last_version_is_recovered_whol
     async with await History.open(path) as log:
         assert log.opened.set_aside is not None
         assert await log.since(0, 10**6, EVERYTHING) == messages
+
+
+@pytest.mark.parametrize("place", [44, 47, 56, 59], ids=lambda place: f"byte {place}")
+async def test_a_head_with_a_format_that_there_is_none_of_keeps_no_hub_from_starting(
+    tmp_path: Path, place: int
+) -> None:
+    """SQLite calls it a wrong statement: at each start the hub would have ended, and nobody could mend it."""
+    path = tmp_path / "home" / "hubbub.db"
+    async with await History.open(path) as log:
+        await log.append([draft(1)])
+    raw = bytearray(path.read_bytes())
+    raw[place] ^= 0x40
+    path.write_bytes(raw)
+    async with await History.open(path) as log:
+        assert "which are not ours" in (log.opened.told() or "")
+        assert log.opened.set_aside is not None
+        assert log.opened.set_aside.read_bytes() == bytes(raw)

@@ -23,7 +23,7 @@ from typing import Any
 
 import pytest
 
-from hub.cli.doctor import _removal
+from hub.doctor.installation import removal
 from hub.history import History
 from hub.log import Span
 from tests.hub.live import Live, live
@@ -78,7 +78,7 @@ def test_pain_1_import_errors_after_an_upgrade(tmp_path: Path, monkeypatch: pyte
 )
 def test_pain_1_whoever_installed_it_removes_it(tmp_path: Path, place: str, command: str) -> None:
     """Module import errors after an upgrade; an old installation is in the way"""
-    assert _removal(tmp_path / place) == command
+    assert removal(tmp_path / place) == command
 
 
 async def test_pain_2_tools_are_loaded_and_nobody_knows_why_nothing_comes(tmp_path: Path) -> None:
