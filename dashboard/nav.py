@@ -17,4 +17,5 @@ class Place(Struct, frozen=True):
 PLACES: tuple[Place, ...] = (
     Place("/", "Overview", "o"),
     Place("/health", "Health", "h"),
+    Place("/cost", "Cost", "c"),
 )

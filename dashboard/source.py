@@ -17,3 +17,6 @@ class Source(Protocol):
 
     async def health(self) -> Any:
         """GET /api/v1/health."""
+
+    async def cost(self) -> Any:
+        """GET /api/v1/cost."""

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 import msgspec
 from starlette.requests import Request
 
+from dashboard.cost import cost
 from dashboard.health import health
 from dashboard.source import Source
 from dashboard.view import Filter, entries, flow, nothing, older, overview
@@ -62,7 +63,12 @@ async def _health(source: Source, request: Request) -> Drawn:
     return Drawn({"view": health(plain(await source.health()))})
 
 
+async def _cost(source: Source, request: Request) -> Drawn:
+    return Drawn({"view": cost(plain(await source.cost()))})
+
+
 VIEWS: tuple[View, ...] = (
     View("/", "overview.html", _overview),
     View("/health", "health.html", _health),
+    View("/cost", "cost.html", _cost),
 )

@@ -140,6 +140,7 @@ class Api:
             Route("/status", answering(self.status), methods=["GET"]),
             Route("/pulse", answering(self.pulse), methods=["GET"]),
             Route("/snapshot", answering(self.snapshot), methods=["GET"]),
+            Route("/cost", answering(self.cost), methods=["GET"]),
         ]
 
     # Messages
@@ -436,6 +437,10 @@ class Api:
         self._identify(request).require("observe")
         recent = number(request.query_params.get("recent"), "recent", 0, inquiry.RECENT, inquiry.RECENT)
         return json_response(await self.source.snapshot(recent))
+
+    async def cost(self, request: Request) -> Response:
+        self._identify(request).require("observe")
+        return json_response(await self.source.cost())
 
     # Events
 

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from hub import frames, inquiry
+from hub.cost import cost
 from hub.node import Node
 
 
@@ -40,3 +41,7 @@ class Source:
     async def health(self) -> dict[str, Any]:
         """How the hub is, and how much there is of what may run out: GET /health."""
         return await self._health()
+
+    async def cost(self) -> dict[str, Any]:
+        """What agents have read of one another, in estimated tokens: GET /cost."""
+        return await cost(self.node)

@@ -252,3 +252,38 @@ def a_health(about: dict[str, Any], **parts: Any) -> dict[str, Any]:
         ],
     }
     return told | parts
+
+
+def a_cost(snapshot: dict[str, Any], **parts: Any) -> dict[str, Any]:
+    """What the snapshot's messages have cost, were each of a hundred tokens and read by one."""
+    said = [each for each in snapshot["recent"] if not each["topic"].startswith("$")]
+    senders = sorted({each["from"] for each in said})
+    agents = [{"name": name, "messages_written": [each["from"] for each in said].count(name)} for name in senders]
+    for each in agents:
+        each |= {"messages_read": 2, "read": 1_200, "written": 100 * each["messages_written"]}
+    threads = {}
+    for each in said:
+        if each["thread"]:
+            found = threads.setdefault(each["thread"], {"thread": each["thread"], "names": [], "messages": 0})
+            found["messages"] += 1
+            found["names"] = sorted({*found["names"], each["from"]})
+            found |= {"read": 200 * found["messages"], "written": 100 * found["messages"], "last_at": each["at"]}
+    told = {
+        "at": snapshot["at"],
+        "estimate": True,
+        "rule": {"bytes_per_token": 4, "bytes_around": 136, "long": 10_240, "beginning": 600},
+        "window": {
+            "messages": len(said),
+            "from": min((each["offset"] for each in said), default=1),
+            "to": snapshot["hub"]["head"],
+            "since": min((each["at"] for each in said), default=None),
+            "whole": True,
+        },
+        "read": 1_200 * len(agents),
+        "written": 100 * len(said),
+        "agents": agents,
+        "threads": list(threads.values()),
+        "more_threads": 0,
+        "without_thread": {"thread": None, "read": 100, "written": 100, "messages": 1, "names": [], "last_at": None},
+    }
+    return told | parts

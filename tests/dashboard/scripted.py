@@ -18,7 +18,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from dashboard.pages import routes
-from tests.dashboard.hours import a_health, rfc3339
+from tests.dashboard.hours import a_cost, a_health, rfc3339
 
 
 class ScriptedSource:
@@ -36,6 +36,9 @@ class ScriptedSource:
 
     async def health(self) -> dict[str, Any]:
         return a_health(await self.about())
+
+    async def cost(self) -> dict[str, Any]:
+        return a_cost(self._give())
 
 
 class ScriptedHub:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -65,6 +66,13 @@ def test_hostile_text_ends_no_script_element_on_any_page(view: Any) -> None:
     page = Reading(html)
     assert not [name for _, attributes in page.elements for name in attributes if name.startswith("on")]
     assert HOSTILE[1] in page.text
+
+
+def test_every_page_is_described_with_its_address() -> None:
+    told = (Path(__file__).parents[2] / "docs" / "page.md").read_text(encoding="utf-8")
+    for view in VIEWS:
+        address = re.sub(r"{(\w+)(:\w+)?}", lambda found: found[1].upper(), view.path)
+        assert f"| `{address}` |" in told, f"docs/page.md has no row for {address}"
 
 
 def test_who_may_not_see_is_shown_no_page(make: Any) -> None:
