@@ -37,6 +37,7 @@ from hub.tokens import Identity, Scope
 
 MAX_WAIT = 60.0  # seconds of a long poll
 MAX_PAGE = 1000
+MAX_HOURS = 168  # of what an instance did
 STREAM_CREDIT = 65_536  # an event stream confirms as it is written, so this is never reached
 COME_BACK = (1_000, 3_000)  # milliseconds after which an event stream that the hub has ended is opened again
 KEEPALIVE = 15.0  # seconds between comments on a silent event stream, so that proxies keep it open
@@ -129,6 +130,10 @@ class Api:
             Route("/instances", answering(self.instances), methods=["GET"]),
             Route("/instances", answering(self.register), methods=["POST"]),
             Route("/instances/{name}/rename", answering(self.rename), methods=["POST"]),
+            Route("/instances/{name}/queue", answering(self.queue), methods=["GET"]),
+            Route("/instances/{name}/activity", answering(self.activity), methods=["GET"]),
+            Route("/instances/{name}/replies", answering(self.replies), methods=["GET"]),
+            Route("/instances/{name}", answering(self.instance), methods=["GET"]),
             Route("/instances/{name}", answering(self.forget), methods=["DELETE"]),
             Route("/held", answering(self.held), methods=["GET"]),
             Route("/held/{offset:int}", answering(self.drop), methods=["DELETE"]),
@@ -247,9 +252,7 @@ class Api:
         asker = None
         if "as" in request.query_params or "observe" not in identity.grant.scopes:
             asker = await self._acting(request, None, "subscribe")
-        found = await inquiry.message(self.node, asker, request.path_params["id"])
-        answer = {"answer": found.answer} if found.answer else {}
-        return json_response({"message": wire.raw(found.message), "ladder": found.ladder, **answer})
+        return json_response((await inquiry.message(self.node, asker, request.path_params["id"])).told())
 
     async def read(self, request: Request) -> Response:
         body = await read_body(request, ReadBody, self._max_frame)
@@ -355,6 +358,24 @@ class Api:
         self._identify(request)
         return json_response({"instances": await inquiry.instances(self.node)})
 
+    async def instance(self, request: Request) -> Response:
+        self._identify(request).require("observe")
+        return json_response(await self.source.instance(request.path_params["name"]))
+
+    async def queue(self, request: Request) -> Response:
+        self._identify(request).require("observe")
+        limit = number(request.query_params.get("limit"), "limit", 1, MAX_PAGE, 50)
+        return json_response(await self.source.queue(request.path_params["name"], limit))
+
+    async def activity(self, request: Request) -> Response:
+        self._identify(request).require("observe")
+        hours = number(request.query_params.get("hours"), "hours", 1, MAX_HOURS, 6)
+        return json_response(await self.source.activity(request.path_params["name"], hours))
+
+    async def replies(self, request: Request) -> Response:
+        self._identify(request).require("observe")
+        return json_response(await self.source.replies(request.path_params["name"]))
+
     async def register(self, request: Request) -> Response:
         body = await read_body(request, NameBody, self._max_frame)
         identity = self._identify(request)
@@ -413,7 +434,7 @@ class Api:
 
     async def topics(self, request: Request) -> Response:
         self._identify(request)
-        return json_response({"topics": await inquiry.topics(self.node)})
+        return json_response(await self.source.topics())
 
     async def subscriptions(self, request: Request) -> Response:
         if request.method == "GET":

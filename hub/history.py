@@ -51,7 +51,7 @@ from hub.fold import (
     WaitingRow,
 )
 from hub.ledger import Ledger
-from hub.log import Age, Fate, Retention, Search, Span, Trimmed
+from hub.log import Age, Exchange, Fate, Retention, Search, Span, Trimmed
 from hub.message import Draft, Message
 from hub.recovery import Opened, prepare
 from hub.tables import COLUMNS, QUALIFIED, SessionRow, TokenRow, folding, message_of, place, row_of
@@ -151,6 +151,27 @@ _FATES = """
          LIMIT :most)
      WHERE who IS NOT NULL
      GROUP BY reply_to, who, for_offset
+    """
+# What one instance said, with the first answer of each who answered; and what it answered. (:origin, :after, :limit)
+_ASKED = """
+    SELECT asked.origin, asked.sender, asked."to", asked.topic, asked.at, answer.origin, answer.sender, min(answer.at)
+      FROM (SELECT offset, id, origin, sender, "to", topic, at FROM messages INDEXED BY messages_origin
+             WHERE origin = :origin AND offset > :after ORDER BY offset DESC LIMIT :limit) asked
+      LEFT JOIN messages answer ON answer.reply_to = asked.id AND answer.offset > asked.offset
+                               AND +answer.origin NOT IN (0, :origin)
+     GROUP BY asked.offset, answer.origin ORDER BY asked.offset DESC LIMIT 10 * :limit
+    """
+_ANSWERED = """
+    SELECT asked.origin, asked.sender, asked."to", asked.topic, asked.at, :origin, answer.sender, min(answer.at)
+      FROM (SELECT offset, reply_to, sender, at FROM messages INDEXED BY messages_origin
+             WHERE origin = :origin AND offset > :after AND reply_to IS NOT NULL
+             ORDER BY offset DESC LIMIT :limit) answer
+      JOIN messages asked ON asked.id = answer.reply_to AND asked.offset < answer.offset
+                         AND +asked.origin NOT IN (0, :origin)
+     GROUP BY asked.offset ORDER BY asked.offset DESC
+    """
+_OLDEST = """
+    SELECT value, (SELECT at FROM messages WHERE topic = value ORDER BY offset LIMIT 1) FROM json_each(:topics)
     """
 
 # What has been answered by somebody else, or of which it was told that nobody has.
@@ -279,6 +300,11 @@ class History:
         if self._wal_index is not None:
             self._wal_index.close()
             self._wal_index = None
+
+    @property
+    def indexed(self) -> int | None:
+        """See `Log.indexed`."""
+        return self._indexed if self._full_text else None
 
     # Writing
 
@@ -694,6 +720,22 @@ class History:
                 _FATES, {"ids": _json(list(ids)), "expired": EXPIRED, "most": FATES}
             )
             return [Fate(named, origin, at, bool(expired), offset) for named, origin, at, expired, offset in rows]
+
+    async def exchanges(self, origin: int, after: int, limit: int) -> list[Exchange]:
+        """See `Log.exchanges`."""
+        parameters = {"origin": origin, "after": after, "limit": limit}
+        async with self._failing():
+            return [
+                Exchange(*row)
+                for sql in (_ASKED, _ANSWERED)
+                for row in await self._searcher.execute_fetchall(sql, parameters)
+            ]
+
+    async def oldest(self, topics: Collection[str]) -> dict[str, float]:
+        """See `Log.oldest`."""
+        async with self._failing():
+            rows = await self._searcher.execute_fetchall(_OLDEST, {"topics": _json(list(topics))})
+            return {topic: at for topic, at in rows if at is not None}
 
     async def ages(self, after: int, limit: int) -> list[Age]:
         """See `Log.ages`."""

@@ -159,10 +159,18 @@ class Found(NamedTuple):
     ladder: list[frames.Step]
     answer: frames.Answer | None
 
+    def told(self) -> dict[str, Any]:
+        """What GET /messages/ID gives."""
+        answer = {"answer": self.answer} if self.answer else {}
+        return {"message": wire.raw(self.message), "ladder": self.ladder, **answer}
+
 
 async def message(node: Node, asker: Instance | None, message_id: str) -> Found:
-    """One message, and all that is known of it. Raises UnknownMessage, also for what the asker may not see."""
-    found = await node.log.find(message_id)
+    """One message, and all that is known of it. Raises UnknownMessage, also for what the asker may not see.
+
+    What is no message's id and a whole number is taken for an offset.
+    """
+    found = await node.log.find(message_id) or await _at(node, message_id)
     if asker is not None:
         own = [each for each in found if each.origin == asker.origin]
         found = own or [each for each in found if asker in node.hub.registry.recipients(each)]
@@ -223,6 +231,14 @@ def _answer(message: Message, answered: dict[int, float], now: float) -> frames.
     return frames.Answer(by=by, state=state, at=None if first is None else frames.moment(first))
 
 
+async def _at(node: Node, offset: str) -> list[Message]:
+    """The message at an offset, if the text is one and the log has something there."""
+    if not (offset.isascii() and offset.isdigit() and len(offset) < 19):
+        return []
+    found = await node.log.since(int(offset) - 1, 1, MAX_ANSWER)
+    return found if found and found[0].offset == int(offset) else []
+
+
 async def _held(node: Node, asker: Instance | None, message_id: str) -> Found | None:
     """A message that is not in the log as one, since it was held; only its sender and observers know of it."""
     facts = await node.log.search(Search(reply_to=message_id, topic=HELD, limit=CHUNK, hub_facts=True))
@@ -270,25 +286,27 @@ async def _times(node: Node, message: Message) -> dict[tuple[int, str], float]:
 async def instances(node: Node) -> list[dict[str, Any]]:
     """Everybody who has registered, online ones first, then by name."""
     now = node.now()
-    rows = []
-    for instance in list(node.hub.registry.instances.values()):  # more may register while the log is asked
-        live = node.hub.sessions_of(instance)
-        count, oldest_at = await unread_count(node, instance, now)
-        rows.append(
-            {
-                "name": instance.name,
-                "online": bool(live),
-                "sessions": len(live),
-                "unread": count,
-                "last_seen": frames.moment(now if live else instance.last_seen),
-                **presence(node, instance),
-                "oldest_unread_at": frames.moment(oldest_at) if oldest_at is not None else None,
-                "registered_at": frames.moment(instance.registered_at),
-                "topics": sorted(instance.subscriptions),
-                "also": [each.name for each in instance.holdings if each.until is None and each.forwards_until],
-            }
-        )
+    everybody = list(node.hub.registry.instances.values())  # more may register while the log is asked
+    rows = [await instance(node, each, now) for each in everybody]
     return sorted(rows, key=lambda row: (not row["online"], str(row["name"]).lower()))
+
+
+async def instance(node: Node, asked: Instance, now: float) -> dict[str, Any]:
+    """One instance in a row."""
+    live = node.hub.sessions_of(asked)
+    count, oldest_at = await unread_count(node, asked, now)
+    return {
+        "name": asked.name,
+        "online": bool(live),
+        "sessions": len(live),
+        "unread": count,
+        "last_seen": frames.moment(now if live else asked.last_seen),
+        **presence(node, asked),
+        "oldest_unread_at": frames.moment(oldest_at) if oldest_at is not None else None,
+        "registered_at": frames.moment(asked.registered_at),
+        "topics": sorted(asked.subscriptions),
+        "also": [each.name for each in asked.holdings if each.until is None and each.forwards_until],
+    }
 
 
 def presence(node: Node, instance: Instance) -> dict[str, Any]:
@@ -395,6 +413,7 @@ def standing(node: Node) -> dict[str, Any]:
         "epoch": node.hub.epoch,
         "head": node.hub.head,
         "floor": node.hub.floor,
+        "indexed": node.log.indexed,
         "started_at": frames.moment(node.started_at),
         "problems": node.problems(),
     }

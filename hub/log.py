@@ -95,8 +95,28 @@ class Trimmed(NamedTuple):
     more: bool
 
 
+class Exchange(NamedTuple):
+    """A message and the first answer of one agent to it: by their origins, in seconds since 1970.
+
+    The last three are None where nobody has answered.
+    """
+
+    asker: int
+    asker_name: str
+    to: str
+    topic: str
+    at: float
+    answerer: int | None
+    answerer_name: str | None
+    answered_at: float | None
+
+
 class Log(Protocol):
     """An ordered, durable log with the hub's tables beside it."""
+
+    @property
+    def indexed(self) -> int | None:
+        """Up to which offset texts are found by an index; what is newer is read through. None: there is no index."""
 
     async def append(self, drafts: Sequence[Draft]) -> list[Message]:
         """Store drafts in this order, all or none, and return them in the order given.
@@ -134,6 +154,13 @@ class Log(Protocol):
 
     async def fates(self, ids: Collection[str]) -> list[Fate]:
         """Who has first replied to each of these messages and when, and for whom they expired."""
+
+    async def exchanges(self, origin: int, after: int, limit: int) -> list[Exchange]:
+        """What one instance said past `after` with the first answers to it, and what it answered; its newest `limit`
+        messages of each kind, and at most ten times as many answers."""
+
+    async def oldest(self, topics: Collection[str]) -> dict[str, float]:
+        """When the oldest kept message of each of these topics came, in seconds since 1970; of those that have one."""
 
     async def ages(self, after: int, limit: int) -> list[Age]:
         """The oldest messages past `after`, as retention sees them: at most `limit`."""

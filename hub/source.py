@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from hub import frames, inquiry
+from hub import forecast, frames, inquiry, particulars, wire
 from hub.cost import cost
 from hub.node import Node
 
@@ -37,6 +37,35 @@ class Source:
         shot = await inquiry.snapshot(self.node, recent)
         shot["hub"] = {**self._facts(), **shot["hub"]}
         return shot
+
+    async def history(self, asked: inquiry.Asked) -> dict[str, Any]:
+        """A page of old messages: GET /messages."""
+        found, more = await inquiry.history(self.node, None, asked)
+        return {"messages": [wire.raw(each) for each in found], "more": more}
+
+    async def message(self, message_id: str) -> dict[str, Any]:
+        """One message, by its id or its offset, and where it is for each recipient: GET /messages/ID."""
+        return (await inquiry.message(self.node, None, message_id)).told()
+
+    async def instance(self, name: str) -> dict[str, Any]:
+        """One instance with its names, sessions and subscriptions: GET /instances/NAME."""
+        return await particulars.particulars(self.node, name)
+
+    async def queue(self, name: str, limit: int) -> dict[str, Any]:
+        """What it has not read: GET /instances/NAME/queue."""
+        return await particulars.queue(self.node, name, limit)
+
+    async def activity(self, name: str, hours: int) -> dict[str, Any]:
+        """What it did lately: GET /instances/NAME/activity."""
+        return await particulars.doings(self.node, name, hours)
+
+    async def replies(self, name: str) -> dict[str, Any]:
+        """How quickly it answers and is answered: GET /instances/NAME/replies."""
+        return await particulars.replies(self.node, name)
+
+    async def topics(self) -> dict[str, Any]:
+        """Every topic, how fast it grows and what goes when: GET /topics."""
+        return await forecast.topics(self.node)
 
     async def health(self) -> dict[str, Any]:
         """How the hub is, and how much there is of what may run out: GET /health."""

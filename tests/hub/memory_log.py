@@ -10,7 +10,7 @@ from typing import Any
 from hub import fold
 from hub.errors import StorageFailed
 from hub.fold import AwaitedRow, Holding, InstanceRow, State, SubscriptionRow, TopicRow, WaitingRow
-from hub.log import Age, Fate, Party, Retention, Search, Span, Trimmed
+from hub.log import Age, Exchange, Fate, Party, Retention, Search, Span, Trimmed
 from hub.message import Draft, Message
 from hub.topic import INBOX, is_open, is_pattern, matches
 
@@ -41,6 +41,8 @@ def fact(number: int, topic: str, /, **data: Any) -> Draft:
 
 class MemoryLog:
     """`fail` makes the next append raise; `clock` is only for what has expired."""
+
+    indexed: int | None = None
 
     def __init__(self, clock: Callable[[], float] = lambda: 1_700_000_000.0) -> None:
         self.messages: list[Message] = []
@@ -272,6 +274,35 @@ class MemoryLog:
             found.setdefault((fate.id, fate.origin, fate.offset), fate)
         return list(found.values())
 
+    async def exchanges(self, origin: int, after: int, limit: int) -> list[Exchange]:
+        newest = [each for each in reversed(self.messages) if each.offset > after and each.origin == origin]
+        found: list[Exchange] = []
+        for asked in newest[:limit]:
+            others = [each for each in self._answers(asked.id, asked.offset) if each.origin not in (0, origin)]
+            for by in {each.origin: None for each in others} or {None: None}:
+                first = next((each for each in others if each.origin == by), None)
+                found.append(_exchange(asked, first))
+        del found[10 * limit :]
+        answered: set[int] = set()
+        for answer in [each for each in newest if each.reply_to is not None][:limit]:
+            for asked in self.messages:
+                if (
+                    asked.id == answer.reply_to
+                    and asked.offset < answer.offset
+                    and asked.origin not in (0, origin)
+                    and asked.offset not in answered
+                ):
+                    answered.add(asked.offset)
+                    mine = [each for each in self._answers(asked.id, asked.offset) if each.origin == origin]
+                    found.append(_exchange(asked, mine[0]))
+        return found
+
+    def _answers(self, message_id: str, after: int) -> list[Message]:
+        return [each for each in self.messages if each.reply_to == message_id and each.offset > after]
+
+    async def oldest(self, topics: Collection[str]) -> dict[str, float]:
+        return {each.topic: each.at for each in reversed(self.messages) if each.topic in topics}
+
     async def ages(self, after: int, limit: int) -> list[Age]:
         return [Age(each.offset, each.at, each.size) for each in self.messages if each.offset > after][:limit]
 
@@ -299,6 +330,19 @@ class MemoryLog:
 
     async def close(self) -> None:
         pass
+
+
+def _exchange(asked: Message, answer: Message | None) -> Exchange:
+    return Exchange(
+        asked.origin,
+        asked.sender,
+        asked.to,
+        asked.topic,
+        asked.at,
+        answer and answer.origin,
+        answer and answer.sender,
+        answer and answer.at,
+    )
 
 
 def _bounded(messages: list[Message], limit: int, size: int) -> list[Message]:

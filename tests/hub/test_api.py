@@ -240,6 +240,21 @@ async def test_instances_topics_and_status_are_told(hub: Live) -> None:
     assert [each["body"] for each in snapshot["recent"] if each["topic"] == "build.linux"] == ["red"]
 
 
+async def test_a_message_is_found_by_its_offset_too_but_an_id_goes_first(hub: Live) -> None:
+    first = await send(hub, "alice", "first")
+    await send(hub, "alice", "named like an offset", id=str(first["offset"]))
+    by_id = (await hub.request("GET", f"/api/v1/messages/{first['id']}")).json()
+    assert by_id["message"]["body"] == "first"
+    by_both = (await hub.request("GET", f"/api/v1/messages/{first['offset']}")).json()
+    assert by_both["message"]["body"] == "named like an offset"
+    by_offset = (await hub.request("GET", f"/api/v1/messages/{first['offset'] + 1}")).json()
+    assert by_offset["message"]["body"] == "named like an offset"
+    for nothing in ("0", "999999", "9" * 30, "-1", "²"):
+        assert (await hub.request("GET", f"/api/v1/messages/{nothing}")).status_code == 404
+    other = await hub.request("GET", f"/api/v1/messages/{first['offset'] + 1}?as=eve")
+    assert other.json()["code"] == "unknown_message", "an offset opens nothing that an id would not"
+
+
 async def test_a_rename_over_http_keeps_the_queue(hub: Live) -> None:
     await send(hub, "alice", "for you", sender="alice")
     renamed = await hub.request("POST", "/api/v1/instances/alice/rename", {"name": "alicia"})

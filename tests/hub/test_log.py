@@ -16,7 +16,7 @@ from msgspec import structs
 from hub import fold
 from hub.errors import StorageFailed
 from hub.history import History
-from hub.log import Fate, Log, Party, Retention, Search, Span
+from hub.log import Exchange, Fate, Log, Party, Retention, Search, Span
 from hub.message import Draft, Message
 from tests.hub.memory_log import MemoryLog, draft, fact
 
@@ -237,6 +237,58 @@ async def test_reads_during_appends_see_whole_batches_in_order(log: Log) -> None
             await asyncio.sleep(0)
         done.set()
     assert looks
+
+
+# Who answered whom
+
+
+async def conversation(log: Log) -> None:
+    await log.append(
+        [
+            draft(1, topic="inbox.bob", origin=10, sender="alice", body="a question"),
+            draft(2, topic="inbox.alice", origin=20, sender="bob", reply_to="id-1"),
+            draft(3, topic="inbox.alice", origin=20, sender="bob", reply_to="id-1", body="and again"),
+            draft(4, topic="all", origin=10, sender="alice", body="to everybody"),
+            draft(5, topic="inbox.alice", origin=20, sender="bob", reply_to="id-4"),
+            draft(6, topic="inbox.alice", origin=30, sender="carol", reply_to="id-4"),
+            draft(7, topic="inbox.carol", origin=10, sender="alice", reply_to="id-6"),
+            draft(8, topic="inbox.carol", origin=10, sender="alice", reply_to="id-7", body="to herself"),
+            draft(9, topic="$message.expired", origin=0, sender="$hub", reply_to="id-7"),
+            draft(10, topic="inbox.alice", origin=30, sender="carol", reply_to="id-unknown"),
+        ]
+    )
+
+
+def told(exchanges: list[Exchange]) -> list[tuple[str, float, str | None, float | None]]:
+    return sorted(
+        ((each.asker_name, each.at % 100, each.answerer_name, each.answered_at and each.answered_at % 100)
+         for each in exchanges), key=str)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("origin", "after", "limit", "found"),
+    [
+        (10, 0, 50, [("alice", 1, "bob", 2), ("alice", 4, "bob", 5), ("alice", 4, "carol", 6), ("alice", 7, None, None),
+                     ("alice", 8, None, None), ("carol", 6, "alice", 7)]),
+        (20, 0, 50, [("alice", 1, "bob", 2), ("alice", 4, "bob", 5), ("bob", 2, None, None), ("bob", 3, None, None),
+                     ("bob", 5, None, None)]),
+        (10, 4, 50, [("alice", 7, None, None), ("alice", 8, None, None), ("carol", 6, "alice", 7)]),
+        (10, 0, 1, [("alice", 8, None, None)]),
+        (20, 0, 1, [("alice", 4, "bob", 5), ("bob", 5, None, None)]),
+        (40, 0, 50, []),
+    ],
+)  # fmt: skip
+async def test_exchanges_are_what_one_said_and_what_it_answered(
+    log: Log, origin: int, after: int, limit: int, found: list[tuple[str, float, str | None, float | None]]
+) -> None:
+    await conversation(log)
+    assert told(await log.exchanges(origin, after, limit)) == sorted(found, key=str)
+
+
+async def test_the_oldest_of_each_topic_is_told(log: Log) -> None:
+    await conversation(log)
+    oldest = await log.oldest(["inbox.alice", "all", "nothing"])
+    assert oldest == {"inbox.alice": 1_700_000_002.0, "all": 1_700_000_004.0}
 
 
 # Searching
