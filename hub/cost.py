@@ -43,7 +43,7 @@ class Share(Struct):
     messages_written: int = 0
 
 
-class Thread(Struct):
+class ThreadShare(Struct):
     read: int = 0
     written: int = 0
     messages: int = 0
@@ -125,7 +125,7 @@ class Bill:
                 for place in own.places[begin:end]:
                     self._skipped[place] += 1
 
-    def threads(self) -> dict[str | None, Thread]:
+    def threads(self) -> dict[str | None, ThreadShare]:
         """Each thread, and what belongs to none under None."""
         readers = [0] * len(self._said)
         for lane in self._lanes.values():
@@ -133,9 +133,9 @@ class Bill:
             for nth, place in enumerate(lane.places):
                 now += lane.readers.get(nth, 0)
                 readers[place] = now - self._skipped.get(place, 0)
-        found: dict[str | None, Thread] = {}
+        found: dict[str | None, ThreadShare] = {}
         for (message, worth), number in zip(self._said, readers, strict=True):
-            thread = found.setdefault(message.thread, Thread())
+            thread = found.setdefault(message.thread, ThreadShare())
             thread.written += worth
             thread.read += worth * number
             thread.messages += 1
@@ -161,7 +161,7 @@ async def cost(node: Node) -> dict[str, Any]:
             await asyncio.sleep(0)
         bill.read(instance.origin, instance.name, hub.registry.spans(instance, first - 1, min(instance.read, head)))
     threads = bill.threads()
-    loose = threads.pop(None, Thread())
+    loose = threads.pop(None, ThreadShare())
     dearest = sorted(threads.items(), key=lambda each: (-each[1].read, -each[1].at))
     shares = sorted(bill.shares.values(), key=lambda each: (-each.read, each.name.lower()))
     return {
@@ -189,7 +189,7 @@ async def cost(node: Node) -> dict[str, Any]:
     }
 
 
-def _told(name: str | None, thread: Thread) -> dict[str, Any]:
+def _told(name: str | None, thread: ThreadShare) -> dict[str, Any]:
     return {
         "thread": name,
         "read": thread.read,

@@ -382,10 +382,11 @@ async def test_a_page_that_never_comes_is_told(tmp_path: Path, monkeypatch: pyte
         await until_ready(hub, ready=True)
 
 
-async def test_an_unreadable_token_file_is_told_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_token_file_that_is_gone_is_told_everywhere(tmp_path: Path) -> None:
     async with mortal(tmp_path / "home") as mortally:
         hub = mortally.hub
-        monkeypatch.setattr(hub.app.door.keyring.owner, "problem", "the token file cannot be read")
-        assert (await readiness(hub))[1] == "the token file cannot be read\n"
-        told = (await hub.request("GET", "/api/v1/status")).json()
-        assert told["problems"] == ["the token file cannot be read"]
+        hub.app.settings.paths.token_file.unlink()
+        hub.app.door.keyring.owner.look(now=True)
+        gone = f"The token file {hub.app.settings.paths.token_file} is gone; the last token still holds."
+        assert (await readiness(hub))[1] == f"{gone}\n"
+        assert (await hub.request("GET", "/api/v1/status")).json()["problems"] == [gone]

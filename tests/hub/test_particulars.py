@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from hub import particulars
-from tests.hub.live import Live
+from tests.hub.live import BOUND, Live
 
 
 async def ask(hub: Live, path: str, **query: Any) -> Any:
@@ -59,6 +60,9 @@ async def test_what_an_instance_did_is_one_stretch_after_another(hub: Live) -> N
     async with hub.session("alice"):
         pass
     told = await ask(hub, "alice/activity")
+    async with asyncio.timeout(BOUND):  # that she left is told when the hub has noticed
+        while len(told["stretches"]) < 7:
+            told = await ask(hub, "alice/activity")
     states = [(each["state"], each["asked"]) for each in told["stretches"]]
     assert states == [
         ("offline", None),

@@ -41,7 +41,7 @@ def real(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def start(*words: str, **more: Any) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "hub", *words]
+    command = [sys.executable, "-X", "faulthandler", "-m", "hub", *words]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more)
 
 
@@ -127,8 +127,9 @@ def test_watch_goes_on_by_itself_over_a_restart_of_the_hub(real: Path, hubbub: C
         hubbub("send", "--as", "bob", "alice", "after")
         assert next_from_bob() == "after"
     finally:
-        watching.kill()
-        watching.communicate(timeout=LIMIT)
+        watching.send_signal(signal.SIGABRT)  # with its stack: where it hangs, if it does
+        print(watching.communicate(timeout=LIMIT)[1])
+        print((real / "logs" / "hub.log").read_text())
 
 
 def test_topics_subscriptions_and_a_rename(real: Path, hubbub: Callable[..., Any]) -> None:
