@@ -351,12 +351,6 @@ def an_inbox_is_heard_past_its_end(patch: pytest.MonkeyPatch) -> None:
 
 
 @fault
-def ones_own_word_counts_as_an_answer(patch: pytest.MonkeyPatch) -> None:
-    answered = Deadlines._answered
-    patch.setattr(Deadlines, "_answered", lambda self, message_id, by: answered(self, message_id, 0))
-
-
-@fault
 def a_missed_answer_that_could_not_be_told_is_forgotten(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Deadlines, "again", lambda self, message_id, offset: None)
 
