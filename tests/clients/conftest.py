@@ -13,9 +13,17 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PROGRAMS = ROOT / ".cache" / "clients" / "node_modules" / ".bin"
 BOUND = 120  # seconds for one command of a client, on a busy machine
+HUBBUB = str(Path(sys.executable).parent / "hubbub")
+ONLINE = f"until {HUBBUB} ls --json | grep -q '\"online\":true'; do sleep 0.2; done"
 FOREIGN = ("HUBBUB_", "CLAUDE", "CODEX_", "GEMINI_", "XDG_", "ANTHROPIC_", "OPENAI_", "GOOGLE_")
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def sending(body: str) -> str:
+    """A line for a shell: bob sends this to the agent `project`, whose client has it when the line ends."""
+    sent = f"id=$({HUBBUB} send --as bob project '{body}' --json | cut -d '\"' -f 4)"
+    return f"{sent}; until {HUBBUB} status $id --json | grep -q '\"received\"'; do sleep 0.2; done"
 
 
 def program(name: str) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,14 +16,13 @@ from typing import Any
 import pytest
 
 from tests.clients.claude import Home, Session
-from tests.clients.conftest import program
+from tests.clients.conftest import HUBBUB, ONLINE, program
 from tests.clients.messages_api import MessagesApi, texts
 
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(300)]
 
 SOON = 5.0  # seconds within which an idle session must have been woken
 BOUND = 60.0  # seconds for what only has to happen: a client's start, on a busy machine
-HUBBUB = str(Path(sys.executable).parent / "hubbub")
 WITHOUT_INBOX = {"env": {"CLAUDE_CODE_MESSAGING_SOCKET": "", "CLAUDE_CODE_MESSAGING_TOKEN": ""}}
 
 
@@ -158,9 +156,8 @@ def test_tools_list_send_check_and_wait_work_headless(shop: Shop) -> None:
     shop.home.servers["hubbub"]["env"] = {"HUBBUB_PUSH_INBOX": "off"}  # else it is there before check is called
     shop.hubbub("register", "shop")
     shop.hubbub("send", "--as", "bob", "shop", "for check RED-1")
-    connected = f"until {HUBBUB} ls --json | grep -q '\"online\":true'; do sleep 0.2; done"
     calls: list[tuple[str, dict[str, Any]]] = [
-        ("Bash", {"command": connected}),  # a headless session does not wait for its servers
+        ("Bash", {"command": ONLINE}),  # a headless session does not wait for its servers
         ("mcp__hubbub__check", {}),
         ("mcp__hubbub__send", {"to": "shop", "body": "to myself RED-2"}),
         ("mcp__hubbub__wait", {"timeout": 20}),
