@@ -98,12 +98,9 @@ class Depot:
 
     async def ahead(self, request: Request) -> Response:
         self._identify(request).require("observe")
-        text = request.query_params.get("older_than")
-        try:
-            older_than = None if text is None else float(text)
-        except ValueError:
-            raise BadValue(f"older_than is a number of seconds, not {text!r:.40}.") from None
-        return json_response(await self._outlook(older_than))
+        query = request.query_params
+        older_than = None if "older_than" not in query else _seconds(query["older_than"], "older_than")
+        return json_response(await self._outlook(older_than, _seconds(query.get("within", "0"), "within")))
 
     async def trim(self, request: Request) -> Response:
         self._identify(request).require("admin")
@@ -115,14 +112,13 @@ class Depot:
         rule = self._node.retention
         if older_than is None:
             return rule
-        if not older_than >= 0:
-            raise BadValue("older_than is a number of seconds, and at least 0.")
+        _check_seconds(older_than, "older_than")
         return structs.replace(rule, age=older_than, facts_age=min(older_than, rule.facts_age))
 
-    async def _outlook(self, older_than: float | None) -> dict[str, Any]:
+    async def _outlook(self, older_than: float | None, within: float) -> dict[str, Any]:
         node, rule = self._node, self._rule(older_than)
         kept = sum(stock.size for stock in node.hub.registry.topics.values())
-        found = await ahead(node.log, rule, kept, node.hub.head, node.now())
+        found = await ahead(node.log, rule, kept, node.hub.head, node.now() + within)
         waiting = (each for inbox in node.hub.registry.inboxes.values() for each in inbox.messages)
         return {
             "messages": found.messages,
@@ -135,3 +131,17 @@ class Depot:
             "retention_age": rule.age,
             "retention_size": rule.size,
         }
+
+
+def _seconds(text: str, what: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    _check_seconds(value, what)
+    return value
+
+
+def _check_seconds(value: float, what: str) -> None:
+    if not 0 <= value < 2**40:
+        raise BadValue(f"{what} is a number of seconds, and at least 0.")

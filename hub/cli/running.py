@@ -14,7 +14,8 @@ from hub.config import Settings, flag_name, load
 from hub.daemon import ensure
 from hub.daemon import stop as stop_hub
 from hub.errors import BadValue, HubbubError
-from hub.request import origin
+from hub.request import Requests, origin
+from hub.units import roughly, size_text, span_text
 
 _BRIDGE = {
     "open": "open: any program of this machine may have any name there; IPC_SHARED_SECRET closes it",
@@ -98,7 +99,7 @@ def status(settings: Settings, *, message_id: str | None, in_json: bool) -> int:
     told = hub.get("/status")
     if in_json:
         bridge = {"legacy": told["legacy"]} if told.get("legacy") else {}
-        show.put({key: told[key] for key in _STATUS} | bridge)
+        show.put({key: told[key] for key in _STATUS} | {"retention": _retention(hub, told)} | bridge)
         return exits.OK
     rows = [
         ("hub", f"{told['url']} (pid {told['pid']}, version {told['version']})"),
@@ -108,6 +109,8 @@ def status(settings: Settings, *, message_id: str | None, in_json: bool) -> int:
         ("unread", str(told["unread"])),
         ("log", f"up to offset {told['head']}"),
     ]
+    if ahead := _retention(hub, told):
+        rows.append(("retention", _forecast(ahead)))
     if bridge := told.get("legacy"):
         rows.append(("bridge", f"port {bridge['port']} for old scripts ({_BRIDGE[bridge['mode']]})"))
     if not settings.url:
@@ -117,6 +120,35 @@ def status(settings: Settings, *, message_id: str | None, in_json: bool) -> int:
     for name, value in rows:
         show.say(f"{name:<10}{show.one_line(value)}")
     return exits.OK
+
+
+def _retention(hub: Requests, told: Any) -> dict[str, Any] | None:
+    """What goes by itself, and when; None where the hub is not well, or the token may not look at the log."""
+    if told.get("problems"):
+        return None  # the log is asked for it: a disk that hangs would have this wait, too
+    try:
+        ahead = hub.get("/trim")
+    except HubbubError:
+        return None
+    return {
+        "age": ahead["retention_age"],
+        "size": ahead["retention_size"],
+        "kept_bytes": ahead["kept_bytes"],
+        "oldest_at": ahead["oldest_at"],
+        "next_at": ahead["next_at"],
+        "due": ahead["messages"],
+        "due_bytes": ahead["bytes"],
+        "due_unread": ahead["unread"],
+    }
+
+
+def _forecast(ahead: dict[str, Any]) -> str:
+    rule = f"{span_text(ahead['age'])}, {size_text(ahead['size'])}; {roughly(ahead['kept_bytes'])} kept"
+    if ahead["due"]:
+        rule += f"; {ahead['due']:,} messages go now"
+    if ahead["next_at"]:
+        rule += f"; the next goes {show.clock(ahead['next_at'])}"
+    return f"{rule} (hubbub trim --dry-run)"
 
 
 def _ladder(told: Any, *, in_json: bool) -> int:

@@ -130,6 +130,11 @@ async def test_a_file_that_is_no_export_is_said(hub: Live, tmp_path: Path, capsy
     assert "Traceback" not in capsys.readouterr().err
 
 
+def later_than_now(oldest_at: str, age: float) -> str:
+    """When a message of that time goes, as the hub writes it."""
+    return (datetime.fromisoformat(oldest_at) + timedelta(seconds=age)).isoformat().replace("+00:00", "Z")
+
+
 async def test_trim_says_what_would_go_and_then_removes_just_that(
     hub: Live, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -148,6 +153,16 @@ async def test_trim_says_what_would_go_and_then_removes_just_that(
     assert await type_at(hub, "trim", "--dry-run", "--older-than", "7d") == exits.OK
     said = capsys.readouterr().out
     assert "20 of them wait unread" in said
+    month = 30 * 86_400
+    later = (await hub.request("GET", f"/api/v1/trim?within={month - 9 * 86_400}")).json()
+    assert later["unread"] == 20, "ten days old, gone at thirty"
+    assert await type_at(hub, "status", "--json") == exits.OK
+    told = json.loads(capsys.readouterr().out)["retention"]
+    assert (told["age"], told["due"], told["next_at"]) == (month, 0, later_than_now(told["oldest_at"], month))
+    assert await type_at(hub, "status") == exits.OK
+    assert "(hubbub trim --dry-run)" in capsys.readouterr().out
+    for wrong in ("within=x", "within=nan", "older_than=-1"):
+        assert (await hub.request("GET", f"/api/v1/trim?{wrong}")).status_code == 400
     ahead = (await hub.request("GET", f"/api/v1/trim?older_than={7 * 86_400}")).json()
     assert ahead["unread"] == 20
     assert datetime.fromisoformat(ahead["next_at"]) > datetime.now(UTC) + timedelta(days=6.9)

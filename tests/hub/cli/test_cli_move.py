@@ -130,3 +130,12 @@ def test_trim_asks_for_what_it_is_told_and_says_what_went(hub: Any, talk: Any) -
     said = talk("trim", "--older-than", "7d")
     assert said.out == "1,200 messages are gone, 34,000 bytes; the oldest kept is 1300.\n"
     assert hub.asks("POST", "/trim")[0].body == {"older_than": 7 * 86_400}
+
+
+def test_what_will_have_gone_by_then_is_only_looked_at(hub: Any, talk: Any) -> None:
+    ahead = {"messages": 0, "bytes": 0, "upto": 0, "unread": 0, "oldest_at": None, "next_at": None, "kept_bytes": 0}
+    hub.on("GET", "/trim", {**ahead, "retention_age": 60.0, "retention_size": 2**20})
+    assert talk("trim", "--dry-run", "--within", "7d").out == "Nothing would go within 7d.\n"
+    assert hub.asks("GET", "/trim")[0].query == {"within": str(7 * 86_400.0)}
+    assert talk("trim", "--within", "7d").code == exits.USAGE
+    assert not hub.asks("POST", "/trim")

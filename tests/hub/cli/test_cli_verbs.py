@@ -282,8 +282,22 @@ def test_status_in_json_is_the_contracts_parts(hub: Any, talk: Any) -> None:
         "online": 1,
         "unread": 3,
     }
+    hub.on("GET", "/trim", (403, {"code": "forbidden", "message": "Not for this token.", "hint": None}))
     hub.on("GET", "/status", {**told, "floor": 1, "epoch": "e", "started_at": "2026-11-22T12:00:00Z", "problems": []})
-    assert talk("status", "--json").json == told
+    assert talk("status", "--json").json == {**told, "retention": None}, "a token that may not look at the log"
+    rule = {"retention_age": 60.0, "retention_size": 2**20, "kept_bytes": 5000, "oldest_at": None, "next_at": None}
+    hub.on("GET", "/trim", {**rule, "messages": 12, "bytes": 400, "upto": 12, "unread": 1})
+    assert talk("status", "--json").json["retention"] == {
+        "age": 60.0,
+        "size": 2**20,
+        "kept_bytes": 5000,
+        "oldest_at": None,
+        "next_at": None,
+        "due": 12,
+        "due_bytes": 400,
+        "due_unread": 1,
+    }
+    assert "1m, 1MiB; 4.9 KiB kept; 12 messages go now" in talk("status").out
     assert "only this machine can reach it" in talk("status").out
 
 
