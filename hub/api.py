@@ -14,7 +14,7 @@ from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from hub import frames, inquiry, refusal, wire
-from hub.attachments import Attachments, check_hash
+from hub.attachments import Attachments
 from hub.errors import (
     BadFrame,
     BadValue,
@@ -25,7 +25,7 @@ from hub.errors import (
     UnknownAttachment,
     UnknownInstance,
 )
-from hub.filename import safe_name
+from hub.filename import check_hash, safe_name
 from hub.limits import Buckets
 from hub.message import Message
 from hub.node import Node

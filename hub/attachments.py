@@ -17,7 +17,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-import re
 import sys
 import threading
 import time
@@ -30,7 +29,8 @@ from typing import NamedTuple
 from hub.bounds import MAX_ATTACHMENT
 from hub.database import storage_failed
 from hub.disk import sync_file, sync_names
-from hub.errors import AttachmentsFull, BadValue, HashMismatch, TooLarge, Unavailable
+from hub.errors import AttachmentsFull, HashMismatch, TooLarge, Unavailable
+from hub.filename import check_hash, is_hash
 from hub.paths import make_private
 
 QUOTA = 4 * 2**30
@@ -39,8 +39,6 @@ BLOCK = 2**20  # bytes that are hashed and written at once
 LEAST = 4096  # bytes that a file counts for in the quota, however small: it takes a block of the disk
 SLICE = 200  # files removed in one slice
 LOOKS = 12  # so many times in a grace time it is looked for files that may go
-
-_HASH = re.compile("[0-9a-f]{64}")
 
 Named = Callable[[Collection[str]], Awaitable[set[str]]]
 
@@ -57,13 +55,6 @@ class _Held:
     size: int
     used: float  # when it was last uploaded or named, in monotonic seconds
     uploaded_by: set[int] = field(default_factory=set)  # origins
-
-
-def check_hash(sha256: str) -> str:
-    """The hash itself. Raises BadValue for what is none."""
-    if not _HASH.fullmatch(sha256):
-        raise BadValue("A SHA-256 is 64 digits of 0-9 and a-f.", "sha256sum FILE prints a file's.")
-    return sha256
 
 
 class Attachments:
@@ -102,7 +93,7 @@ class Attachments:
             for draft in self._drafts.glob("*"):
                 draft.unlink(missing_ok=True)
             for path in self.folder.glob("??/*"):
-                if _HASH.fullmatch(path.name) and path.parent.name == path.name[:2] and path.is_file():
+                if is_hash(path.name) and path.parent.name == path.name[:2] and path.is_file():
                     self._keep(path.name, _Held(path.stat().st_size, now))
         except OSError as why:
             raise storage_failed(why, self.folder) from why

@@ -1,17 +1,32 @@
-"""A name for a file of our own, made of what somebody else calls theirs."""
+"""A name for a file of our own: its hash, or made of what somebody else calls theirs."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 
+from hub.errors import BadValue
+
 LONGEST = 120  # bytes in UTF-8: with a number, and the draft's ending, below the 255 of common file systems
 NAMELESS = "file"
 
 _DIRECTIONS = re.compile("[\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")  # unseen, or turn the writing around
+_HASH = re.compile("[0-9a-f]{64}")
 _UNSAFE = re.compile(r'[<>:"|?*]')  # what Windows forbids; a colon there opens another stream of a file
 # https://learn.microsoft.com/windows/win32/fileio/naming-a-file
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(?=\.|$)", re.IGNORECASE)
+
+
+def is_hash(text: str) -> bool:
+    """Whether a text is a SHA-256 as the hub writes it."""
+    return bool(_HASH.fullmatch(text))
+
+
+def check_hash(sha256: str) -> str:
+    """The hash itself. Raises BadValue for what is none."""
+    if not is_hash(sha256):
+        raise BadValue("A SHA-256 is 64 digits of 0-9 and a-f.", "sha256sum FILE prints a file's.")
+    return sha256
 
 
 def safe_name(text: str) -> str:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hub.errors import BadValue, HashMismatch, TooLarge, Unavailable, UnknownAttachment, Unreachable
-from hub.filename import numbered, safe_name
+from hub.filename import check_hash, numbered, safe_name
 from hub.paths import make_private
 from hub.request import Requests
 
@@ -112,29 +112,69 @@ def fetch(
     With `private` the folder is made 0700. `who` is the instance that asks; None is whoever may observe. Raises
     UnknownAttachment, HashMismatch, Unreachable, Unavailable.
     """
-    try:
-        sha256, size = str(attachment["sha256"]), int(attachment["size"])
-    except (KeyError, TypeError, ValueError):
-        raise UnknownAttachment(f"The message {message_id} does not say which file it carries.") from None
+    sha256, size = _which(message_id, attachment)
     if private:
         make_private(folder)
     name = safe_name(str(attachment.get("name") or ""))
-    try:
+    with _writing(name, folder):
         if (there := find(folder, name, sha256, size)) is not None:
             return there
-        draft = folder / f".hubbub-{os.getpid()}-{os.urandom(6).hex()}"
-        try:
-            with _creating(draft) as descriptor:
-                begin = partial(requests.download, f"/attachments/{sha256}", message=message_id, as_=who)
-                _download(begin, sha256, size, descriptor, progress)
+        begin = partial(requests.download, f"/attachments/{sha256}", message=message_id, as_=who)
+        with _downloaded(begin, sha256, size, folder, progress) as draft:
             return _place(draft, folder, name)
-        finally:
-            draft.unlink(missing_ok=True)
+
+
+def stow(
+    requests: Requests, message_id: str, attachment: Mapping[str, Any], folder: Path, progress: Progress = nobody
+) -> bool:
+    """Get a file that a message carries into `folder` under its SHA-256, as hub/parcels.py keeps them; whether it was
+    not there yet. Raises as `fetch` does."""
+    sha256, size = _which(message_id, attachment)
+    check_hash(sha256)
+    path = folder / sha256
+    with _writing(sha256, folder):
+        if path.is_file():
+            return False
+        begin = partial(requests.download, f"/attachments/{sha256}", message=message_id, as_=None)
+        with _downloaded(begin, sha256, size, folder, progress) as draft:
+            draft.replace(path)
+    return True
+
+
+def _which(message_id: str, attachment: Mapping[str, Any]) -> tuple[str, int]:
+    try:
+        return str(attachment["sha256"]), int(attachment["size"])
+    except (KeyError, TypeError, ValueError):
+        raise UnknownAttachment(f"The message {message_id} does not say which file it carries.") from None
+
+
+@contextmanager
+def _writing(name: str, folder: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as why:
         raise Unavailable(
             f"The file {name} could not be written to {folder}: {why.strerror or why}.",
             f"See how much room there is, and who owns it: ls -ld {folder}",
         ) from None
+
+
+@contextmanager
+def _downloaded(
+    begin: Callable[[int], AbstractContextManager[Iterator[bytes]]],
+    sha256: str,
+    size: int,
+    folder: Path,
+    progress: Progress,
+) -> Iterator[Path]:
+    """The bytes, checked, in a draft that is gone afterwards unless it was put in place."""
+    draft = folder / f".hubbub-{os.getpid()}-{os.urandom(6).hex()}"
+    try:
+        with _creating(draft) as descriptor:
+            _download(begin, sha256, size, descriptor, progress)
+        yield draft
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def find(folder: Path, name: str, sha256: str, size: int) -> Path | None:

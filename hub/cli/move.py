@@ -1,9 +1,9 @@
-"""hubbub import and export: messages from elsewhere, and to elsewhere."""
+"""hubbub import: messages from elsewhere."""
 
 from __future__ import annotations
 
 import json
-import re
+import os
 import sys
 import time
 from collections import Counter
@@ -14,9 +14,9 @@ from typing import IO, Any, TypeAlias
 import click
 
 from hub.cli import exits, show
-from hub.cli.command import as_json, reach, verb, when
+from hub.cli.command import as_json, reach, verb
 from hub.config import Settings
-from hub.errors import BadValue, NotFound
+from hub.errors import BadValue, LimitHit, NotFound, TooLarge
 from hub.request import Requests
 
 CLAUDE_IPC = "claude-ipc"
@@ -48,18 +48,21 @@ class Tally:
 @verb(
     "hubbub import claude-ipc",
     "hubbub import claude-ipc ~/old/messages.db",
-    "hubbub import backup.jsonl",
+    "hubbub import everything.jsonl --files everything-files",
     name="import",
 )
 @click.argument("source", metavar="claude-ipc|FILE")
 @click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.option("--files", metavar="DIR", type=click.Path(path_type=Path), help="Where export --files has put the files.")
 @as_json("Print what was taken and what was not as JSON.")
-def import_(settings: Settings, *, source: str, path: Path | None, in_json: bool) -> int:
+def import_(settings: Settings, *, source: str, path: Path | None, files: Path | None, in_json: bool) -> int:
     """Take over the messages of claude-ipc-mcp, or of a FILE that hubbub export has written.
 
     What was read stays read, what was unread waits, old names lead to the new ones. The source is only read, also while
     its broker runs. To import again takes what is new, and nothing twice.
     """
+    if source == CLAUDE_IPC and files is not None:
+        raise click.UsageError("claude-ipc-mcp had no files; --files is for what hubbub export --files has written")
     if source != CLAUDE_IPC and path is not None:
         raise click.UsageError("Only claude-ipc takes a second word: hubbub import claude-ipc PATH")
     hub = reach(settings)
@@ -71,7 +74,7 @@ def import_(settings: Settings, *, source: str, path: Path | None, in_json: bool
         for each in claude_ipc.find(path):
             _claude_ipc(hub, terms, each, tally)
     else:
-        _export_file(hub, terms, Path(source), tally)
+        _export_file(hub, terms, Path(source), files, tally)
     if in_json:
         show.put(_summary(tally))
     else:
@@ -97,7 +100,7 @@ def _claude_ipc(hub: Requests, terms: Json, path: Path, tally: Tally) -> None:
     tally.remarks.update(old.counts)
 
 
-def _export_file(hub: Requests, terms: Json, path: Path, tally: Tally) -> None:
+def _export_file(hub: Requests, terms: Json, path: Path, files: Path | None, tally: Tally) -> None:
     """Twice through the file: how many there are, and the messages."""
     try:
         with path.open(encoding="utf-8") as file:
@@ -112,7 +115,8 @@ def _export_file(hub: Requests, terms: Json, path: Path, tally: Tally) -> None:
             tally.messages += count
             names = [{key: each[key] for key in ("name", "last_seen", "topics")} for each in heading["instances"]]
             _names(hub, names, tally)
-            _messages(hub, terms, _exported(file, path), count, tally)
+            items = _with_files(hub, _exported(file, path), files, tally)
+            _messages(hub, terms, items, count, tally)
     except FileNotFoundError:
         raise NotFound(f"{path} is not there.", "hubbub import claude-ipc takes over the old system.") from None
     except (OSError, UnicodeError, KeyError, TypeError) as why:
@@ -127,6 +131,44 @@ def _exported(file: IO[str], path: Path) -> Iterator[tuple[Json, int]]:
             item["to"] = line.get("recipient") or line.get("to")
             item["unread"] = line.get("unread") or []
             yield item, _size(item)
+
+
+def _with_files(
+    hub: Requests, items: Iterable[tuple[Json, int]], folder: Path | None, tally: Tally
+) -> Iterator[tuple[Json, int]]:
+    """Each message, once the files that it carries are at the hub: as far as they are in the folder."""
+    done: set[str] = set()
+    limit: int | None = None
+    for item, size in items:
+        for each in item["attachments"] or ():
+            sha256 = str(each.get("sha256"))
+            if sha256 in done:
+                continue
+            done.add(sha256)
+            if folder is None:
+                tally.remarks["file that a message carries: without --files DIR only its name is taken"] += 1
+                continue
+            limit = int(hub.get("/status")["max_attachment"]) if limit is None else limit
+            tally.remarks[f"file that a message carries: {_hand_in(hub, folder, sha256, item, limit)}"] += 1
+        yield item, size
+
+
+def _hand_in(hub: Requests, folder: Path, sha256: str, item: Json, limit: int) -> str:
+    """Upload a file from the folder as its sender; what has become of it."""
+    from hub.filename import is_hash
+    from hub.transfer import open_file, upload
+
+    path = folder / sha256
+    if not is_hash(sha256) or not path.is_file():
+        return f"not in {folder}; only its name was taken"
+    descriptor = open_file(path)
+    try:
+        sent = upload(hub, descriptor, who=item.get("sender") or item["from"], name=sha256, limit=limit)
+    except (BadValue, LimitHit, TooLarge) as why:
+        return f"not taken: {why.message}"
+    finally:
+        os.close(descriptor)
+    return "taken" if sent.sha256 == sha256 else "has other bytes than its name says, and was not named by anything"
 
 
 _SAME = ("id", "from", "sender", "body", "data", "at", "thread", "reply_to", "attachments", "expires_at")
@@ -215,65 +257,3 @@ def _tell(tally: Tally) -> None:
         show.note(f"  {count:,} × {show.one_line(what)}")
     if not tally.whole():
         show.note("The count does not add up: something changed the source meanwhile. Import again.")
-
-
-# Export
-
-
-@verb("hubbub export everything.jsonl", "hubbub export --with alice --since 7d --markdown > alice.md")
-@click.argument("file", required=False, type=click.Path(path_type=Path))
-@click.option("--markdown", is_flag=True, help="Write Markdown for people, instead of JSON lines.")
-@click.option("--thread", metavar="NAME", help="Only this thread.")
-@click.option("--with", "with_", metavar="NAME", help="Only what this instance sent or was sent.")
-@click.option("--since", metavar="TIME", callback=when, help="From this time on; 7d is seven days ago.")
-@click.option("--until", metavar="TIME", callback=when, help="Before this time.")
-def export(settings: Settings, *, file: Path | None, markdown: bool, **narrow: str | None) -> None:
-    """Write messages to FILE, or to standard output: oldest first, what is unread marked. Nothing is changed.
-
-    hubbub import takes the JSON lines into another hub. A copy of everything, with tokens, is hubbub backup.
-    """
-    hub = reach(settings)
-    if file is None:
-        _write(hub, sys.stdout, markdown, narrow)
-        return
-    draft = file.with_name(file.name + ".part")
-    try:
-        with draft.open("w", encoding="utf-8") as out:
-            count = _write(hub, out, markdown, narrow)
-        draft.replace(file)
-    except OSError as why:
-        raise BadValue(f"{file} cannot be written: {why.strerror}.") from None
-    finally:
-        draft.unlink(missing_ok=True)
-    show.note(f"{file}: {count:,} messages")
-
-
-def _write(hub: Requests, out: IO[str], markdown: bool, narrow: dict[str, str | None]) -> int:
-    count = 0
-    after: int | None = 0
-    upto: int | None = None
-    while after is not None:
-        page = hub.get("/export", patience=PATIENCE, after=after, upto=upto, **narrow)
-        if heading := page["heading"]:
-            upto = heading["head"]
-            out.write(f"# Messages, {heading['at']}\n" if markdown else json.dumps(heading, ensure_ascii=False) + "\n")
-        for line in page["lines"]:
-            out.write(_paragraph(line) if markdown else json.dumps(line, ensure_ascii=False) + "\n")
-        count += len(page["lines"])
-        after = page["next"]
-    return count
-
-
-def _paragraph(line: Json) -> str:
-    """A message in Markdown: what was written stands in a fence that it cannot close."""
-    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", line["body"])), default=0))
-    thread = f" · thread {_plain(line['thread'])}" if line["thread"] else ""
-    unread = f" · unread by {', '.join(line['unread'])}" if line["unread"] else ""
-    head = f"\n## {line['from']} → {line['to']}\n\n{line['at']} · {_plain(line['id'])}{thread}{unread}\n"
-    data = "" if line["data"] is None else f"\n    {json.dumps(line['data'], ensure_ascii=False)}\n"
-    return f"{head}\n{fence}text\n{line['body']}\n{fence}\n{data}"
-
-
-def _plain(text: str) -> str:
-    """What somebody chose, on one line and without markup."""
-    return re.sub(r"([\\`*_\[\]<>#|])", r"\\\1", show.one_line(text))

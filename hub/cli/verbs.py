@@ -40,7 +40,7 @@ VERBS: Final = {
     "backup": Verb("The hub", "backup", "backup", "Copy its database to a file, while it runs."),
     "restore": Verb("The hub", "backup", "restore", "Put such a copy back in place."),
     "import": Verb("The hub", "move", "import_", "Take over claude-ipc-mcp's messages, or an export."),
-    "export": Verb("The hub", "move", "export", "Write all messages out, as JSON lines or Markdown."),
+    "export": Verb("The hub", "export", "export", "Write all messages out, as JSON lines or Markdown."),
     "trim": Verb("The hub", "trim", "trim", "Remove old messages now, or say what would go."),
     "config": Verb("The hub", "settings", "config", "Show settings and where each value comes from."),
     "token": Verb("The hub", "tokens", "token", "Show, make and revoke tokens."),

@@ -44,7 +44,7 @@ def test_a_backup_says_what_it_holds(hubbub: Any, database: Path, tmp_path: Path
     assert said.code == exits.OK
     assert said.out == f"{file}: 3 messages, up to offset 3, {file.stat().st_size:,} bytes\n"
     told = hubbub("backup", str(file), "--force", "--json").json
-    assert told == {"file": str(file), "messages": 3, "offset": 3, "bytes": file.stat().st_size}
+    assert told == {"file": str(file), "messages": 3, "offset": 3, "bytes": file.stat().st_size, "files": None}
 
 
 def test_a_backup_over_a_file_needs_force(hubbub: Any, database: Path, tmp_path: Path) -> None:
