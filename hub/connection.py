@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from asyncio import TimerHandle
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, NamedTuple
 
 import structlog
@@ -351,11 +352,10 @@ class Connection:
                 f"More than {self._all.terms.publish_rate:g} messages a second came from this session (publish_rate).",
                 f"Try again in {wait:.1f} s.",
             )
+        self._node.say(self._instance(), said, partial(self._said, said.ref))
 
-        def settled(result: frames.Published | HubbubError) -> None:
-            self.tell(wire.error(result, said.ref) if isinstance(result, HubbubError) else result)
-
-        self._node.say(self._instance(), said, settled)
+    def _said(self, ref: frames.Ref, result: frames.Published | HubbubError) -> None:
+        self.tell(wire.error(result, ref) if isinstance(result, HubbubError) else result)
 
     def _mark_read(self, session: Session, frame: frames.Read) -> None:
         instance = self._instance()

@@ -203,7 +203,19 @@ class Message(Frame, tag="message", kw_only=True, omit_defaults=False):
 
     @classmethod
     def of(cls, message: LogMessage) -> Message:
-        return cls(**parts(message))
+        return cls(
+            offset=message.offset,
+            id=message.id,
+            from_=message.sender,
+            to=message.to,
+            topic=message.topic,
+            thread=message.thread,
+            reply_to=message.reply_to,
+            body=message.body,
+            data=message.data,
+            at=moment(message.at),
+            attachments=message.attachments,
+        )
 
 
 class Recipient(Struct, kw_only=True, omit_defaults=True):

@@ -24,6 +24,9 @@ def frame(opcode: int, payload: bytes) -> bytes:
 
 def text_frame(payload: bytes) -> bytes:
     """A text message; `payload` is UTF-8."""
+    length = len(payload)
+    if 126 <= length < 2**16:  # as nearly all are
+        return _MEDIUM.pack(_FINAL | TEXT, 126, length) + payload
     return frame(TEXT, payload)
 
 

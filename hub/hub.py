@@ -200,6 +200,7 @@ class Hub:
             wake=wake,
         )
         self._presence.add(session)
+        self._receipts.forget()
         if instance is not None:
             instance.last_seen = max(instance.last_seen, now)
             told = {
@@ -235,6 +236,7 @@ class Hub:
         """A session is over; leaving twice is leaving once. Returns the fact to put on the log."""
         if not self._presence.remove(session):
             return []
+        self._receipts.forget()
         self.router.route(session, set())
         instance = session.instance
         if instance is None:
@@ -417,7 +419,7 @@ class Hub:
         """
         return self._posting.draft(sender, said, now, capped=capped)
 
-    def published(self, said: frames.Publish, message: Message, now: float) -> frames.Published:
+    def published(self, said: frames.Publish, message: Message) -> frames.Published:
         """What the sender is told of a message that is on disk."""
         if message.topic == fold.HELD:
             return self._receipts.held(said, message)
@@ -452,6 +454,7 @@ class Hub:
                 for instance in changed:
                     self._rewire(instance)
             if message.topic.startswith("$"):
+                self._receipts.forget()
                 self._settled(message.topic, message.data)
             else:
                 self.counters.published += 1
@@ -465,6 +468,10 @@ class Hub:
 
     def _trace(self, message: Message) -> None:
         """Note what answers to a message will need: its thread, and the chain that it is part of."""
+        if not message.topic.startswith("$"):
+            self.threads.note(message)
+            self.loops.note(message)
+            return
         match message.topic:
             case fold.HELD:
                 self.loops.hold(message)
@@ -472,9 +479,6 @@ class Hub:
                 self.loops.let_go(message)
             case fold.PRESENCE if message.data["prompted"]:
                 self.loops.prompt(message.data["origin"], message.offset)
-            case topic if not topic.startswith("$"):
-                self.threads.note(message)
-                self.loops.note(message)
 
     def _heat(self, topics: dict[str, None], before: int) -> None:
         for topic in topics:

@@ -22,7 +22,7 @@ _INSERTS = {rows: ", ".join([INSERT, *[_ROW] * (rows - 1)]) for rows in ROWS}
 
 
 class Ledger(sqlite3.Connection):
-    """A connection for `aiosqlite.connect(factory=Ledger)`. Its thread runs all but `leave()` and `commit_at_once()`."""
+    """For `aiosqlite.connect(factory=Ledger)`, whose thread runs all but `leave()` and `commit_at_once()`."""
 
     _rows: Sequence[tuple[Any, ...]] = ()
     _changes: Sequence[tuple[str, list[dict[str, Any]]]] = ()

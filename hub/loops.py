@@ -136,7 +136,7 @@ class Loops:
 
     def is_held(self, origin: int, message_id: str) -> Message | None:
         """The fact that tells that this message is held, if it is."""
-        offset = self._held_ids.get((origin, message_id))
+        offset = self._held_ids.get((origin, message_id)) if self._held_ids else None
         return None if offset is None else self.held[offset]
 
     # What the log says
@@ -211,6 +211,8 @@ class Loops:
         """What this answers: what it names, or the newest that its sender has been given; of the two the worse."""
         me = sender.origin
         since = self._prompted.get(me, 0)
+        if sender.received <= since and said.reply_to is None:  # it has been given nothing that it could answer
+            return None
         implied: Trace | None = None
         for topic in (*(INBOX + each.key for each in sender.holdings if each.until is None), ALL, said.topic):
             pair = self._newest.get(topic)

@@ -371,22 +371,22 @@ class Node:
         self, sender: Instance, said: frames.Publish, answer: Callable[[frames.Published | HubbubError], None]
     ) -> None:
         """Publish; `answer` is called once it is on disk, or with why it is not. Raises what `Hub.publish` does."""
-
-        key = (sender.origin, said.id)
-
-        def settled(result: Message | HubbubError) -> None:
-            if (waited_for := self._saying.pop(key, None)) is not None:
-                waited_for.set_result(None)
-            if isinstance(result, Message):
-                answer(self.hub.published(said, result, self.now()))
-            else:
-                answer(result)
-
         self.accept()
-        draft = self.hub.publish(sender, said, self.now())
+        draft = self.hub.publish(sender, said, self._clock())
         if said.id is not None:
-            self._saying.setdefault(key, None)
-        self.journal.put(draft, settled)
+            self._saying.setdefault((sender.origin, said.id), None)
+        self.journal.put(draft, partial(self._said, sender.origin, said, answer))
+
+    def _said(
+        self,
+        origin: int,
+        said: frames.Publish,
+        answer: Callable[[frames.Published | HubbubError], None],
+        result: Message | HubbubError,
+    ) -> None:
+        if said.id is not None and (waited_for := self._saying.pop((origin, said.id), None)) is not None:
+            waited_for.set_result(None)
+        answer(self.hub.published(said, result) if isinstance(result, Message) else result)
 
     def threaded(self, said: frames.Publish) -> frames.Publish | None:
         """A reply that names no thread belongs to that of what it answers; None where the log has to be asked."""
@@ -445,7 +445,7 @@ class Node:
             await asyncio.shield(waited_for)
         for message in await self.log.find(said.id) if said.id is not None else ():
             if message.origin == sender.origin:
-                return self.hub.published(said, message, self.now())
+                return self.hub.published(said, message)
         return None
 
     def accept(self) -> None:

@@ -50,11 +50,12 @@ class Posting:
         """See `Hub.publish`. `carried` are files that a message which was held has named already."""
         goes = _address(said.to)
         to, topic = goes.to, goes.topic
-        attachments = carried or self._attachments(sender, said)
-        size = self._size(said) + wire.data_size(attachments) + OVERHEAD
-        for what, text in (("id", said.id), ("thread", said.thread), ("reply_to", said.reply_to)):
-            if text is not None and not (0 < len(text) <= MAX_ID and text.isprintable()):
-                raise BadValue(f"{what} is 1 to {MAX_ID} printable characters; this one is {text[:40]!r}.")
+        attachments = carried or (self._attachments(sender, said.attachments) if said.attachments else None)
+        size = self._size(said) + OVERHEAD
+        if attachments:
+            size += wire.data_size(attachments)
+        if said.id is not None or said.thread is not None or said.reply_to is not None:
+            _check_words(said)
         expires_at = None
         if said.ttl is not None:
             if not 0 < said.ttl <= MAX_TTL:
@@ -141,6 +142,8 @@ class Posting:
                 f"The body has {body:,} bytes, and max_body allows {most:,}.",
                 "Send it in parts, or as a file that the other can read.",
             )
+        if said.data is None:
+            return body
         data = data_size(said.data)
         if body + data > most:
             raise TooLarge(
@@ -150,9 +153,9 @@ class Posting:
             )
         return body + data
 
-    def _attachments(self, sender: Instance, said: frames.Publish) -> list[dict[str, Any]] | None:
+    def _attachments(self, sender: Instance, named: list[frames.Attachment]) -> list[dict[str, Any]]:
         """The files as the message has them: each is on the disk, and the sender had it in hand."""
-        for each in said.attachments or ():
+        for each in named:
             size = self._uploaded(sender.origin, each.sha256)
             if size is None:
                 raise UnknownAttachment(
@@ -161,7 +164,7 @@ class Posting:
                 )
             if size != each.size:
                 raise BadValue(f"The file {each.name[:40]!r} has {size:,} bytes, not {each.size:,}.")
-        return [structs.asdict(each) for each in said.attachments] if said.attachments else None
+        return [structs.asdict(each) for each in named]
 
     def _room_for_topic(self, topic: str) -> None:
         topics = self._registry.topics
@@ -188,6 +191,12 @@ class Posting:
         have, filled = (len(inbox.messages), inbox.size) if inbox else (0, 0)
         messages, together = self.under_way.get(topic, (0, 0))
         return have + messages >= self._limits.inbox_messages or filled + together + size > self._limits.inbox_bytes
+
+
+def _check_words(said: frames.Publish) -> None:
+    for what, text in (("id", said.id), ("thread", said.thread), ("reply_to", said.reply_to)):
+        if text is not None and not (0 < len(text) <= MAX_ID and text.isprintable()):
+            raise BadValue(f"{what} is 1 to {MAX_ID} printable characters; this one is {text[:40]!r}.")
 
 
 def data_size(data: Any) -> int:

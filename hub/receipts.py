@@ -29,6 +29,11 @@ class Receipts:
         self._presence = presence
         self._hearers: dict[str, tuple[list[Instance], int]] = {}  # topic -> the first few, and how many
         self._near: dict[str, list[str]] = {}
+        self._last: tuple[tuple[str, int], list[frames.Recipient], int] | None = None  # who asked last, and the answer
+
+    def forget(self) -> None:
+        """Somebody came or went, or the hub has told something: the next answer is made anew."""
+        self._last = None
 
     def changed(self, topic: str, told: dict[str, Any]) -> None:
         """The hub has told that names or subscriptions are not what they were."""
@@ -91,12 +96,17 @@ class Receipts:
         return self._recipient(instance), forwarded
 
     def _heard_by(self, message: Message) -> tuple[list[frames.Recipient], int]:
+        asked = (message.topic, message.origin)
+        if self._last is not None and self._last[0] == asked:  # one sender's burst is answered alike
+            return self._last[1], self._last[2]
         hearing, count = self._hearing(message.topic)
         mine = self._registry.instances.get(message.origin)
         if mine is not None and hears(mine, message.topic):  # nobody is sent their own words
             count -= 1
             hearing = [each for each in hearing if each is not mine]
-        return [self._recipient(each) for each in hearing[:SHOWN_RECIPIENTS]], count
+        shown = [self._recipient(each) for each in hearing[:SHOWN_RECIPIENTS]]
+        self._last = (asked, shown, count)
+        return shown, count
 
     def _hearing(self, topic: str) -> tuple[list[Instance], int]:
         """Who hears a topic: the first few, one more than are shown, and how many in all."""

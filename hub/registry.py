@@ -147,6 +147,7 @@ class Registry:
         self.topics: dict[str, Stock] = {}
         self._subscribers: Tree[int] = Tree()  # by their origins
         self._open: dict[str, Stock] = {}  # those of them that wildcards reach, the newest to be written to last
+        self._written = ""  # the last of these
         for row in state.instances:
             self.instances[row.origin] = Instance(
                 origin=row.origin,
@@ -183,8 +184,10 @@ class Registry:
             stock = self.topics[message.topic] = Stock()
             if is_open(message.topic):
                 self._open[message.topic] = stock
-        elif message.topic in self._open:
+                self._written = message.topic
+        elif message.topic != self._written and message.topic in self._open:
             self._open[message.topic] = self._open.pop(message.topic)
+            self._written = message.topic
         stock.messages += 1
         stock.size += message.size
         stock.head = message.offset
@@ -195,6 +198,8 @@ class Registry:
                 self._inbox(message.topic).add(
                     Waiting(message.offset, message.size, message.at, message.expires_at, known_by)
                 )
+        if not message.topic.startswith("$"):
+            return []
         changed: dict[int, Instance] = {}
         for change in fold.changes(message):
             if instance := self._change(change):

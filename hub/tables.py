@@ -115,11 +115,13 @@ def place(
     answers: list[Message] = []
     fresh: list[Message] = []
     for draft in drafts:
-        key = (draft.origin, draft.id)
-        message = known.get(key) if draft.retry else None
+        message = known.get((draft.origin, draft.id)) if draft.retry else None
         if message is None:
-            message = known[key] = Message.of(draft, head + len(fresh) + 1)
+            head += 1
+            message = Message.of(draft, head)
             fresh.append(message)
+            if draft.retry:
+                known[draft.origin, draft.id] = message
         answers.append(message)
     return answers, fresh
 

@@ -119,21 +119,25 @@ class Window:
         self._runs.clear()
         self._kept = 0
         self.remember(None, 0, _NOTHING)
+        before: Message | None = None
         for message in messages:
-            self._all.add(message)
-            lane = self._lanes.get(message.topic)
-            if lane is None:
-                lane = self._lanes[message.topic] = _Lane()
-            lane.add(message)
-            if not message.topic.startswith(_OWN):
-                said = self._said.get((message.topic, message.origin))
-                if said is None:
-                    said = self._said[message.topic, message.origin] = _Lane()
-                said.add(message)
+            if before is None or message.topic != before.topic or message.origin != before.origin:
+                lanes = self._lanes_of(message)  # a burst of one sender's stays in its lanes
+            for lane in lanes:
+                lane.add(message)
+            before = message
             self.size += message.size
             self.head = message.offset
         while len(self) > self._max_messages or (self.size > self._max_size and len(self) > 1):
             self._evict()
+
+    def _lanes_of(self, message: Message) -> list[_Lane]:
+        """Where a message stands: among all, among its topic's, and among those its sender said there."""
+        topic = message.topic
+        found = [self._all, self._lanes.setdefault(topic, _Lane())]
+        if not topic.startswith(_OWN):
+            found.append(self._said.setdefault((topic, message.origin), _Lane()))
+        return found
 
     def _evict(self) -> None:
         oldest = self._all.messages[self._all.start]

@@ -108,7 +108,7 @@ class Core:
     def told(self, sender: Session | Instance, to: str, body: str = "x", **parts: Any) -> frames.Published:
         """What the sender is told of a message."""
         message = self.say(sender, to, body, **parts)
-        return self.hub.published(frames.Publish(to=to, body=body, **parts), message, self.now)
+        return self.hub.published(frames.Publish(to=to, body=body, **parts), message)
 
     def subscribe(self, session: Session | Instance, topic: str) -> None:
         instance = session.instance if isinstance(session, Session) else session

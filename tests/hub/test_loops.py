@@ -50,7 +50,7 @@ class Ring:
         for each in self.sessions:
             self.core.pump(each)
         self.said.append(message)
-        return self.core.hub.published(said, message, self.core.now)
+        return self.core.hub.published(said, message)
 
     def run(self, bodies: Iterable[str], **parts: object) -> int:
         """How many messages get through before one is held."""
