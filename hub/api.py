@@ -63,6 +63,7 @@ class PublishBody(As, kw_only=True):
     answer_by: float | str | None = None
     id: str | None = None
     attachments: frames.Attachments | None = None
+    human: bool = False
 
 
 class ReadBody(As, kw_only=True):
@@ -78,6 +79,10 @@ class PresenceBody(As, kw_only=True):
 
 class NameBody(msgspec.Struct, kw_only=True):
     name: str
+
+
+class RegisterBody(NameBody, kw_only=True):
+    human: bool = False
 
 
 class TopicBody(As, kw_only=True):
@@ -135,9 +140,6 @@ class Api:
             Route("/instances/{name}/replies", answering(self.replies), methods=["GET"]),
             Route("/instances/{name}", answering(self.instance), methods=["GET"]),
             Route("/instances/{name}", answering(self.forget), methods=["DELETE"]),
-            Route("/held", answering(self.held), methods=["GET"]),
-            Route("/held/{offset:int}", answering(self.drop), methods=["DELETE"]),
-            Route("/held/{offset:int}/release", answering(self.release), methods=["POST"]),
             Route("/presence", answering(self.presence), methods=["POST"]),
             Route("/topics", answering(self.topics), methods=["GET"]),
             Route("/subscriptions", answering(self.subscriptions), methods=["GET", "POST", "DELETE"]),
@@ -152,7 +154,7 @@ class Api:
 
     async def publish(self, request: Request) -> Response:
         said = await read_body(request, PublishBody, self._max_frame)
-        sender = await self._acting(request, said, "publish")
+        sender = await self._acting(request, said, "publish", human=said.human)
         self._not_too_often(sender)
         await self.node.journal.room()
         known = self.node.hub.head
@@ -191,7 +193,7 @@ class Api:
                 request, instance, wait, lambda: inquiry.unread(self.node, instance, limit)
             )
             return json_response(
-                {**_page(found, more), "unread": self.node.hub.unread(instance, self.node.now()).messages}
+                {**self._page(found, more), "unread": self.node.hub.unread(instance, self.node.now()).messages}
             )
         asker: Instance | None = None
         if "as" in query:
@@ -216,7 +218,7 @@ class Api:
             found, more = await inquiry.history(self.node, None, asked)
         else:
             found, more = await self._waiting(request, asker, wait, lambda: inquiry.history(self.node, asker, asked))
-        page = _page(found, more)
+        page = self._page(found, more)
         if query.get("ladder"):
             page["ladders"] = await self._ladders(found)
         return json_response(page)
@@ -231,7 +233,7 @@ class Api:
     async def talk(self, **wanted: Any) -> dict[str, Any]:
         """What `GET /messages` with `ladder=1` gives to an observer; `wanted` is for `inquiry.Asked`."""
         found, more = await inquiry.history(self.node, None, inquiry.Asked(**wanted))
-        return {**_page(found, more), "ladders": await self._ladders(found)}
+        return {**self._page(found, more), "ladders": await self._ladders(found)}
 
     async def pulse(self, request: Request) -> Response:
         self._identify(request).require("observe")
@@ -377,11 +379,13 @@ class Api:
         return json_response(await self.source.replies(request.path_params["name"]))
 
     async def register(self, request: Request) -> Response:
-        body = await read_body(request, NameBody, self._max_frame)
+        body = await read_body(request, RegisterBody, self._max_frame)
         identity = self._identify(request)
         identity.require("subscribe")
+        if body.human:
+            identity.require_person()
         identity.may_act_as(body.name)
-        instance = await self.node.register(body.name)
+        instance = await self.node.register(body.name, human=body.human)
         unread = self.node.hub.unread(instance, self.node.now()).messages
         return json_response({"name": instance.name, "unread": unread}, 201)
 
@@ -406,24 +410,6 @@ class Api:
         unread = 0 if force else await inquiry.unread_of(self.node, instance)
         await self.node.forget(instance, unread=unread)
         return json_response({"forgot": instance.name})
-
-    # What the loop guard holds
-
-    async def held(self, request: Request) -> Response:
-        self._identify(request).require("observe")
-        return json_response({"held": inquiry.held(self.node)})
-
-    async def release(self, request: Request) -> Response:
-        identity = self._identify(request)
-        identity.require_person()
-        message = await self.node.release(request.path_params["offset"], identity.grant.name)
-        return json_response({"id": message.id, "offset": message.offset})
-
-    async def drop(self, request: Request) -> Response:
-        identity = self._identify(request)
-        identity.require_person()
-        await self.node.drop(request.path_params["offset"], identity.grant.name)
-        return json_response({"dropped": request.path_params["offset"]})
 
     async def presence(self, request: Request) -> Response:
         body = await read_body(request, PresenceBody, self._max_frame)
@@ -510,22 +496,32 @@ class Api:
 
     # Inside
 
+    def _page(self, found: list[Message], more: bool) -> dict[str, Any]:
+        instances = self.node.hub.registry.instances
+        people = {each.sender for each in found if each.origin in instances and instances[each.origin].human}
+        return {"messages": [wire.raw(each) for each in found], "more": more, "people": sorted(people)}
+
     def _not_too_often(self, sender: Instance) -> None:
         if self._rates is not None and (wait := self._rates.take(sender.origin, self.node.now())) > 0:
             raise RateLimited(
                 f"{sender.name} sends more messages a second than publish_rate allows.", f"Try again in {wait:.1f} s."
             )
 
-    async def _acting(self, request: Request, body: As | None, scope: Scope) -> Instance:
-        """The instance that a request acts for; registered now if it acts for the first time."""
+    async def _acting(self, request: Request, body: As | None, scope: Scope, *, human: bool | None = None) -> Instance:
+        """The instance that a request acts for; registered now if it acts for the first time.
+
+        Where it speaks, `human` says whether it does so as a person.
+        """
         identity = self._identify(request)
         identity.require(scope)
+        if human:
+            identity.require_person()
         named = (body.as_ or body.from_) if body is not None else None
         name = named or request.query_params.get("as") or identity.grant.name
         if name is None:
             raise BadValue("The request doesn't say who it acts for.", 'Add "as": its name, in the body or the query.')
         identity.may_act_as(name)
-        return await self.node.register(name)
+        return await self.node.register(name, human=human)
 
 
 class _Ear:
@@ -552,8 +548,8 @@ class _Ear:
         self._bell.clear()
 
 
-async def read_body(request: Request, kind: type[Body], most: int) -> Body:
-    """A request's JSON as `kind`. Raises TooLarge over `most` bytes, BadFrame for what does not fit."""
+async def read_bytes(request: Request, most: int) -> bytes:
+    """A request's body. Raises TooLarge over `most` bytes, BadFrame if it breaks off."""
     raw = bytearray()
     try:
         async for chunk in request.stream():
@@ -562,8 +558,14 @@ async def read_body(request: Request, kind: type[Body], most: int) -> Body:
                 raise TooLarge(f"The request's body is over {most:,} bytes (max_frame).")
     except ClientDisconnect:
         raise BadFrame("The connection ended before the request did; nothing was done.") from None
+    return bytes(raw)
+
+
+async def read_body(request: Request, kind: type[Body], most: int) -> Body:
+    """A request's JSON as `kind`. Raises TooLarge over `most` bytes, BadFrame for what does not fit."""
+    raw = await read_bytes(request, most)
     try:
-        return msgspec.json.decode(bytes(raw), type=kind)
+        return msgspec.json.decode(raw, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as why:
         said = "it is nested too deeply" if isinstance(why, RecursionError) else str(why)
         raise BadFrame(f"The request's body does not fit: {said}.", "docs/http.md lists each request.") from None
@@ -578,10 +580,6 @@ def json_response(content: Any, status: int = 200, headers: dict[str, str] | Non
 def _last_event(why: HubbubError) -> bytes:
     retry = randint(*COME_BACK)  # noqa: S311 - so that not all come back in the same instant
     return b"retry: %d\nevent: error\ndata: %s\n\n" % (retry, wire.encode(wire.error(why)))
-
-
-def _page(found: list[Message], more: bool) -> dict[str, Any]:
-    return {"messages": [wire.raw(each) for each in found], "more": more}
 
 
 def number(text: str | None, what: str, least: int, most: int, default: int) -> int:

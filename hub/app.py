@@ -34,6 +34,7 @@ from hub.connection import Connections, Terms
 from hub.cookies import Cookies
 from hub.daemon import HubLock, remove_hub_json, write_hub_json
 from hub.depot import Depot
+from hub.desk import Desk
 from hub.door import Door
 from hub.errors import HubbubError, StorageFailed, Unauthorized, Unavailable
 from hub.exposure import Mode, check_exposure, check_tls
@@ -139,6 +140,7 @@ class App:
             adopt=legacy.adopt,
             max_frame=settings.max_frame,
         )
+        self.desk = Desk(node, identify=lambda request: door.identify(request.scope), max_frame=settings.max_frame)
         self.bridge = Bridge(
             legacy,
             BridgeBounds(
@@ -200,18 +202,20 @@ class App:
         return Starlette(
             routes=[
                 WebSocketRoute("/ws", self.connections),
-                Mount(
-                    "/api/v1",
-                    routes=[*self.api.routes(), *self.vault.routes(), *self.depot.routes(), *self.health.routes()],
-                ),
+                Mount("/api/v1", routes=self._api_routes()),
                 Route("/healthz", self._healthz, methods=["GET"]),
                 Route("/readyz", self._readyz, methods=["GET"]),
                 Route("/metrics", answering(self._serve_metrics), methods=["GET"]),
                 *signin.routes(self.links, pages.link_expired_page),
+                *self.desk.forms(),
                 *pages.routes(self.source, may_see=self._may_see),
             ],
             exception_handlers={404: self._not_found},
         )
+
+    def _api_routes(self) -> list[Route]:
+        apart = (self.api, self.vault, self.depot, self.desk, self.health)
+        return [route for each in apart for route in each.routes()]
 
     def _who_says_hello(self, token: str | None, scope: Any) -> Identity:
         return self.door.admit(token, scope) if token is not None else self.door.identify(scope)

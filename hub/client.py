@@ -121,7 +121,8 @@ class Client:
 
     `url` is the hub's, `ws://127.0.0.1:4820/ws` or `http://127.0.0.1:4820`. `credit` is how many messages may wait
     here unconsumed, or a function that says how many more fit now. `observe` reads everything and needs no name.
-    `take_over` takes the name from a live session, once; `share` joins it. With `confirm=False` iterating confirms
+    `take_over` takes the name from a live session, once; `share` joins it; `human` says that a person speaks,
+    whose name is no agent's, and needs a token with the scope `admin`. With `confirm=False` iterating confirms
     nothing: call `received`. `on_state(state, error)` is called at each change of `state`. `locate`, if given, is asked
     before every attempt for the (url, token) of now, and may start a hub. `limit` is how many seconds a request may
     take in all. `random`, `sleep` and `keepalive` (seconds between pings, seconds for the answer) are there for tests.
@@ -138,6 +139,7 @@ class Client:
         observe: bool = False,
         take_over: bool = False,
         share: bool = False,
+        human: bool = False,
         confirm: bool = True,
         on_state: Callable[[State, HubbubError | None], None] | None = None,
         locate: Locate | None = None,
@@ -152,6 +154,7 @@ class Client:
         self.name = name
         self.state: State = "offline"
         self.welcome: frames.Welcome | None = None
+        self.people: frozenset[str] = frozenset()  # the names, in small letters, that are persons' and no agents'
         self.last = 0  # the newest offset this client has, in the numbering of `epoch`
         self.gaps = 0  # how many were announced
         self._token = token
@@ -161,6 +164,7 @@ class Client:
         self._observe = observe
         self._take_over = take_over
         self._share = share
+        self._human = human
         self._confirm = confirm
         self._on_state = on_state
         self._locate = locate
@@ -626,6 +630,7 @@ class Client:
             session=self._session,
             take_over=self._take_over,
             share=self._share,
+            human=self._human,
         )
         try:
             async with asyncio.timeout(HELLO_LIMIT):
@@ -658,6 +663,7 @@ class Client:
         self._carried = self._queued
         self._socket = socket
         self.welcome = welcome
+        self.people = frozenset(name.lower() for name in welcome.people)
         self._backoff.reset()
         if not self._observe:
             self._renamed(welcome.name)
@@ -750,6 +756,8 @@ class Client:
                 self._put(gap)
             case frames.Read() as read:
                 self._put(read)
+            case frames.People() as told:
+                self.people = frozenset(name.lower() for name in told.names)
             case frames.Published() | frames.Reply() as reply:
                 self._resolve(reply.ref, reply)
             case frames.Error() as error:

@@ -183,6 +183,8 @@ class Connection:
             self.identity.require("observe" if hello.observe else "subscribe")
             if hello.name is not None:
                 self.identity.may_act_as(hello.name)
+            if hello.human:
+                self.identity.require_person()
             session, welcome = await self._node.open(hello, self)
         except HubbubError as why:
             self._end(why, wire.ref_of(text) if ref is None else ref)

@@ -8,7 +8,7 @@ so the tables are always what the log says, and trimming old facts loses nothing
 |------------------------|-----------------------------------------------------------------------------|
 | `$hub.started`         | `version`; every session that the log still shows is gone                   |
 | `$hub.stopped`         | `reason`                                                                    |
-| `$instance.registered` | `name`; the fact's own offset is the instance's origin                      |
+| `$instance.registered` | `name`, `human` (true: a person); the fact's own offset is the instance's origin |
 | `$instance.renamed`    | `origin`, `old`, `name`, `forwards_until` (seconds since 1970)              |
 | `$instance.forgot`     | `name`: one that forwarded, and is free now; with `origin`: the whole instance |
 | `$session.joined`      | `origin`, `name`, `client`, `sessions`                                      |
@@ -22,13 +22,21 @@ so the tables are always what the log says, and trimming old facts loses nothing
 | `$loop.held`           | `origin`, `name`, `id` and all else of the message; `names`, `messages`     |
 | `$loop.released`       | `origin`, `name`, `id` of the message, `held` (the fact's offset), `by`     |
 | `$loop.dropped`        | the same                                                                    |
+| `$hold.began`          | `origin` whose inbox it is, or 0 and `topic`; `queue` as people write it, `by`, `reason` |
+| `$hold.ended`          | the same                                                                    |
+| `$pause.began`         | `origin`, `name` of who is paused, `by`, `reason`                           |
+| `$pause.ended`         | the same                                                                    |
+| `$held.`               | and a topic: a message waits for a person: as `$loop.held`; `topic`, `reader`, `holds` |
+| `$hold.released`       | as `$loop.released`, and `edited`: whether its body is another now          |
+| `$hold.dropped`        | as `$loop.dropped`                                                          |
+| `$queue.purged`        | `origin`, `name`; `after`, `upto`: the cursor's old place and its new one; `messages`, `by` |
 | `$cursors`             | `moved`: a list of `{origin, name, pushed, received, read}`, joined over one tick |
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from msgspec import Struct
 
@@ -52,7 +60,20 @@ NOTICED = "$loop.noticed"
 HELD = "$loop.held"
 RELEASED = "$loop.released"
 DROPPED = "$loop.dropped"
+HOLD_BEGAN = "$hold.began"
+HOLD_ENDED = "$hold.ended"
+PAUSE_BEGAN = "$pause.began"
+PAUSE_ENDED = "$pause.ended"
+HELD_ON = "$held."  # before the topic that a message would have gone to
+HOLD_RELEASED = "$hold.released"
+HOLD_DROPPED = "$hold.dropped"
+PURGED = "$queue.purged"
 CURSORS = "$cursors"
+
+
+def is_held(topic: str) -> bool:
+    """Whether what is on this topic are messages that wait for a person."""
+    return topic == HELD or topic.startswith(HELD_ON)
 
 
 def fact(fact_id: str, topic: str, told: dict[str, Any], line: str, now: float, *, about: str | None = None) -> Draft:
@@ -79,6 +100,7 @@ class Registered(Struct, frozen=True):
     key: str
     name: str
     at: float
+    human: bool = False
 
 
 class Renamed(Struct, frozen=True):
@@ -146,7 +168,32 @@ class Moved(Struct, frozen=True):
     at: float
 
 
-Change: TypeAlias = Registered | Renamed | Forgot | Gone | Seen | Announced | Subscribed | Unsubscribed | Moved
+class Scope(NamedTuple):
+    """What is held: with the kind "queue" all that is sent to a topic, or to an instance whatever its name is then;
+    with "sender" all that an instance sends. `origin` is 0 where `topic` says it."""
+
+    kind: str
+    origin: int
+    topic: str = ""
+
+
+class HoldBegan(Struct, frozen=True):
+    """From `offset` on what falls within `scope` waits for a person, until `HoldEnded`. `by` None is the owner."""
+
+    scope: Scope
+    offset: int
+    at: float
+    by: str | None
+    reason: str | None
+
+
+class HoldEnded(Struct, frozen=True):
+    scope: Scope
+
+
+Change: TypeAlias = (
+    Registered | Renamed | Forgot | Gone | Seen | Announced | Subscribed | Unsubscribed | Moved | HoldBegan | HoldEnded
+)
 
 
 def changes(message: Message) -> Iterator[Change]:
@@ -156,7 +203,8 @@ def changes(message: Message) -> Iterator[Change]:
     told: dict[str, Any] = message.data or {}
     match message.topic:
         case "$instance.registered":
-            yield Registered(message.offset, name_key(told["name"]), told["name"], message.at)
+            human = bool(told.get("human"))
+            yield Registered(message.offset, name_key(told["name"]), told["name"], message.at, human)
         case "$instance.renamed":
             yield Renamed(
                 told["origin"],
@@ -185,6 +233,27 @@ def changes(message: Message) -> Iterator[Change]:
         case "$cursors":
             for each in told["moved"]:
                 yield Moved(each["origin"], each["received"], each["read"], message.at)
+        case _:
+            yield from _deciding(message, told)
+
+
+def _deciding(message: Message, told: dict[str, Any]) -> Iterator[Change]:
+    """What a person has decided."""
+    match message.topic:
+        case "$hold.began" | "$pause.began":
+            scope = scope_of(message.topic, told)
+            yield HoldBegan(scope, message.offset, message.at, told["by"], told["reason"])
+        case "$hold.ended" | "$pause.ended":
+            yield HoldEnded(scope_of(message.topic, told))
+        case "$queue.purged":
+            yield Moved(told["origin"], told["upto"], told["upto"], message.at)
+
+
+def scope_of(topic: str, told: dict[str, Any]) -> Scope:
+    """What a fact about a hold, or a pause, is about."""
+    if topic in (PAUSE_BEGAN, PAUSE_ENDED):
+        return Scope("sender", told["origin"])
+    return Scope("queue", told["origin"], "" if told["origin"] else told["topic"])
 
 
 class Holding(Struct, kw_only=True):
@@ -210,6 +279,17 @@ class InstanceRow(Struct, kw_only=True):
     last_seen: float
     received: int
     read: int
+    human: bool = False
+
+
+class HoldRow(Struct, kw_only=True):
+    """A hold that has not ended; see `HoldBegan`. `since` is the offset of the fact."""
+
+    scope: Scope
+    since: int
+    at: float
+    by: str | None
+    reason: str | None
 
 
 class SubscriptionRow(Struct, kw_only=True):
@@ -262,5 +342,7 @@ class State(Struct, kw_only=True):
     subscriptions: list[SubscriptionRow]
     topics: list[TopicRow]
     waiting: list[WaitingRow]
-    held: list[Message] = []  # facts `$loop.held` that nobody has decided on
+    held: list[Message] = []  # facts of messages that wait for a person
+    dropped: list[Message] = []  # facts of those that a person has dropped
+    holds: list[HoldRow] = []
     awaited: list[AwaitedRow] = []

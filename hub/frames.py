@@ -62,6 +62,7 @@ class Hello(Frame, tag="hello", kw_only=True):
     session: str | None = None  # from an earlier `welcome`: takes that session's place
     take_over: bool = False  # take the name from whatever live session has it
     share: bool = False  # join the live session of this name: both are sent what comes
+    human: bool = False  # a person, not an agent: needs the scope admin, and a name of one's own
 
 
 class Publish(Frame, tag="publish", kw_only=True):
@@ -183,6 +184,13 @@ class Welcome(Frame, tag="welcome", kw_only=True):
     credit: int
     max_body: int
     version: str
+    people: list[str] = []  # the names that are persons', all others are agents'; `people` tells when that changes
+
+
+class People(Frame, tag="people", kw_only=True):
+    """These names, and no others, are persons' from now on."""
+
+    names: list[str]
 
 
 class Message(Frame, tag="message", kw_only=True, omit_defaults=False):
@@ -222,7 +230,7 @@ class Recipient(Struct, kw_only=True, omit_defaults=True):
     """One recipient of a message that was just accepted."""
 
     name: str
-    state: str  # accepted, or held
+    state: str  # accepted; or held, or dropped
     online: bool = field(default=False)
     known: bool = True  # false: has never registered; the message waits
     near: list[str] = []  # known names that may have been meant
@@ -246,7 +254,7 @@ class Step(Struct, kw_only=True):
     """Where a message is for one recipient, and since when. What is not known is null."""
 
     name: str
-    state: str  # accepted, pushed, received, read, answered, expired; held, dropped
+    state: str  # accepted, pushed, received, read, answered, expired, purged; held, dropped
     at: datetime | None = None
     times: dict[str, datetime | None] = {}  # each rung it has reached, and when; one that is not here it has not
     online: bool = False
@@ -296,7 +304,7 @@ class Error(Frame, tag="error", kw_only=True):
 FromClient: TypeAlias = (
     Hello | Publish | Subscribe | Unsubscribe | Received | Read | Presence | Rename | Instances | History | Status
 )
-FromHub: TypeAlias = Welcome | Message | Published | Reply | Read | Gap | Error
+FromHub: TypeAlias = Welcome | Message | Published | Reply | Read | People | Gap | Error
 
 
 class MessageJson(Struct, kw_only=True):

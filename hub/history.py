@@ -44,7 +44,9 @@ from hub.fold import (
     EXPIRED,
     AwaitedRow,
     Holding,
+    HoldRow,
     InstanceRow,
+    Scope,
     State,
     SubscriptionRow,
     TopicRow,
@@ -130,13 +132,13 @@ _WAITING = f"""
     """  # noqa: S608
 
 
-# What was sent all the same is held no longer: a crash may have come between the message and the fact.
+# What was sent is held no longer, whatever tells of it: a crash may have come between the message and the fact.
 _HELD = f"""
-    SELECT {QUALIFIED} FROM messages
-     WHERE topic = '$loop.held'
-       AND NOT EXISTS (SELECT 1 FROM messages told WHERE told.reply_to = messages.reply_to AND told.origin = 0
-                          AND told.topic IN ('$loop.released', '$loop.dropped')
-                          AND json_extract(told.data, '$.held') = messages.offset)
+    SELECT {QUALIFIED}, EXISTS (SELECT 1 FROM messages told WHERE told.reply_to = messages.reply_to AND told.origin = 0
+                                   AND told.topic IN ('$loop.dropped', '$hold.dropped')
+                                   AND json_extract(told.data, '$.origin') = json_extract(messages.data, '$.origin'))
+      FROM messages
+     WHERE (topic = '$loop.held' OR topic > '$held.' AND topic < '$held/')
        AND NOT EXISTS (SELECT 1 FROM messages sent
                         WHERE sent.id = messages.reply_to AND sent.origin = json_extract(messages.data, '$.origin'))
      ORDER BY offset
@@ -325,9 +327,11 @@ class History:
         if not drafts:
             return []
         async with self._writing():
-            answers, fresh = place(drafts, self._head, {})
+            known = await self._known(drafts) if any(draft.unless for draft in drafts) else {}
+            answers, fresh = place(drafts, self._head, known)
             try:
-                await self._store(fresh)
+                if fresh:
+                    await self._store(fresh)
             except sqlite3.IntegrityError:
                 if not any(draft.retry for draft in drafts):
                     raise
@@ -343,6 +347,7 @@ class History:
     async def _known(self, drafts: Iterable[Draft]) -> dict[tuple[int, str], Message]:
         """The messages that drafts which may have been sent before have become."""
         keys = [(draft.id, draft.origin) for draft in drafts if draft.retry]
+        keys += [(message_id, origin) for origin, message_id in (draft.unless for draft in drafts if draft.unless)]
         rows = await self._writer.execute_fetchall(_KNOWN, {"keys": _json(keys)})
         return {(message.origin, message.id): message for message in map(message_of, rows)}
 
@@ -643,9 +648,18 @@ class History:
         ((head, floor, _, _),) = await db.execute_fetchall(_PLACE)
         floor = head + 1 if floor is None else floor
         instances = [
-            InstanceRow(origin=origin, name=name, registered_at=at, last_seen=seen, received=received, read=read)
-            for origin, name, at, seen, received, read in await db.execute_fetchall(
-                "SELECT origin, name, registered_at, last_seen, received, read FROM instances ORDER BY origin"
+            InstanceRow(
+                origin=origin,
+                name=name,
+                registered_at=at,
+                last_seen=seen,
+                received=received,
+                read=read,
+                human=bool(human),
+            )
+            for origin, name, at, seen, received, read, human in await db.execute_fetchall(
+                "SELECT origin, name, registered_at, last_seen, received, read,"
+                " EXISTS (SELECT 1 FROM people WHERE people.origin = instances.origin) FROM instances ORDER BY origin"
             )
         ]
         holdings = [
@@ -675,6 +689,13 @@ class History:
                 _WAITING, {"spans": _json(spans), "now": self._clock()}
             )
         ]
+        holds = [
+            HoldRow(scope=Scope(kind, origin, topic), since=since, at=at, by=by, reason=reason)
+            for kind, origin, topic, since, at, by, reason in await db.execute_fetchall(
+                'SELECT kind, origin, topic, since, at, "by", reason FROM holds ORDER BY since'
+            )
+        ]
+        held = [(message_of(row), dropped) for *row, dropped in await db.execute_fetchall(_HELD)]
         return State(
             epoch=self.epoch,
             head=head,
@@ -684,7 +705,9 @@ class History:
             subscriptions=subscriptions,
             topics=topics,
             waiting=waiting,
-            held=[message_of(row) for row in await db.execute_fetchall(_HELD)],
+            held=[fact for fact, dropped in held if not dropped],
+            dropped=[fact for fact, dropped in held if dropped],
+            holds=holds,
             awaited=[
                 AwaitedRow(answer_by=by, offset=offset, id=id_, origin=origin, to=to, thread=thread, preview=preview)
                 for by, offset, id_, origin, to, thread, preview in await db.execute_fetchall(_AWAITED)

@@ -14,16 +14,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from hub import fold, frames
 from hub.bounds import Limits
 from hub.cursors import Cursors
 from hub.deadlines import Deadlines
-from hub.errors import BadValue, HubbubError, NameTaken, TakenOver, TooMany, UnknownInstance, UnknownMessage
-from hub.fold import AwaitedRow, State
+from hub.errors import BadValue, HubbubError, NameTaken, TakenOver, TooMany, UnknownInstance
+from hub.fold import AwaitedRow, Scope, State
+from hub.holds import OWNER, Ending, Holds, why_held
 from hub.log import Span, Trimmed
-from hub.loops import Loop, Loops, told
+from hub.loops import Loops, told
 from hub.message import Draft, Message
 from hub.naming import Naming
 from hub.posting import Posting, Uploaded, nothing_uploaded
@@ -98,8 +99,7 @@ class Hub:
         self._receipts = Receipts(self.registry, self._presence)
         self.threads = Threads()
         self.loops = Loops(self.registry, self.limits.loop_bound)
-        for each in state.held:
-            self.loops.hold(each)
+        self.holds = Holds(self.registry, self._posting, self.limits, state)
         self.deadlines = Deadlines(state.awaited)
         for each in tail:
             self._trace(each)
@@ -153,7 +153,8 @@ class Hub:
                 f"{hello.name} has {len(live)} live sessions, and max_sessions_per_name allows no more.",
                 "Close one, or raise the setting.",
             )
-        register = self._registering(key, hello.name, now) if instance is None else None
+        self._check_kind(instance, hello.human, observe=hello.observe)
+        register = self._registering(key, hello.name, now, human=hello.human) if instance is None else None
         return Joining(hello, key, register, replaces)
 
     def open(
@@ -229,6 +230,7 @@ class Hub:
             credit=hello.credit,
             max_body=self.limits.max_body,
             version=_version(),
+            people=self.registry.people(),
         )
         return session, welcome, facts
 
@@ -267,10 +269,26 @@ class Hub:
         """An instance has shown itself, without a session."""
         instance.last_seen = max(instance.last_seen, now)
 
-    def register(self, name: str, now: float) -> Draft | None:
-        """Claim a name without a session; None when it is registered already."""
+    def register(self, name: str, now: float, *, human: bool | None = None) -> Draft | None:
+        """Claim a name without a session; None when it is registered already. `human` says that it is a person's.
+
+        Raises NameTaken where the name is an agent's and should be a person's, or the other way round; None minds not.
+        """
         key = name_key(name)
-        return None if self.registry.find(key) else self._registering(key, name, now)
+        found = self.registry.find(key)
+        if human is not None:
+            self._check_kind(found, human)
+        return None if found else self._registering(key, name, now, human=bool(human))
+
+    def _check_kind(self, instance: Instance | None, human: bool, *, observe: bool = False) -> None:
+        """Nobody speaks under a person's name by mistake, and no person under an agent's. Raises NameTaken."""
+        if instance is None or instance.human == human or observe:
+            return
+        if instance.human:
+            raise NameTaken(
+                f"{instance.name} is a person's name.", "Take another name; a person says so (hubbub send --human)."
+            )
+        raise NameTaken(f"{instance.name} is an agent's name.", "A person has a name of their own: choose another.")
 
     def rename(self, instance: Instance, name: str, now: float, forwards_until: float | None = None) -> Draft | None:
         """Take another name; None when it is that already. Raises BadName, NameTaken or TooMany.
@@ -336,81 +354,55 @@ class Hub:
         comes back through `commit()` or `failed()`.
         """
         try:
+            if said.id is not None and (held := self.holds.told(sender.origin, said.id)) is not None:
+                return held
             draft = self._posting.draft(sender, said, now)
-            held = self.loops.is_held(draft.origin, draft.id)
-            loop = None if held else self.loops.judge(sender, draft)
-            if held is None and loop is None:
+            over = self.holds.over(sender, draft)
+            loop = None if over else self.loops.judge(sender, draft)
+            if not over and loop is None:
                 return draft
             self._give_up_room(draft)
-            return self._holding(draft, loop, now) if held is None else _again(held)
+            if loop is not None:
+                return self.holds.keep(draft, told(loop, self.registry), fold.HELD, now)
+            return self.holds.keep(draft, why_held(over), fold.HELD_ON + draft.topic, now)
         except HubbubError:
             self.counters.refused += 1
             raise
-
-    def _holding(self, draft: Draft, loop: Loop | None, now: float) -> Draft:
-        assert loop is not None
-        whole = {
-            "origin": draft.origin,
-            "name": draft.sender,
-            "id": draft.id,
-            "to": draft.to,
-            "thread": draft.thread,
-            "reply_to": draft.reply_to,
-            "body": draft.body,
-            "data": draft.data,
-            "expires_at": draft.expires_at,
-            "answer_by": draft.answer_by,
-            **told(loop, self.registry),
-        }
-        fact = self.fact(fold.HELD, whole, f"a message from {draft.sender} to {draft.to} is held", now, about=draft.id)
-        return structs.replace(fact, attachments=draft.attachments)  # the files are kept while a message names them
 
     def _give_up_room(self, draft: Draft) -> None:
         if draft.topic.startswith(INBOX):
             self._posting.settle(draft.topic, draft.size)
 
-    def release(self, offset: int, by: str | None, now: float) -> tuple[Draft, Draft]:
-        """What lets a held message go: the message, then the fact. Raises UnknownMessage, and what `publish` does.
+    def hold(self, to: str, by: str | None, reason: str | None, now: float) -> Draft:
+        """What holds all that is sent to an instance, a `#topic` or `all` from now on.
 
-        Stored in this order, a crash between the two leaves it held and sent: releasing again sends nothing twice.
+        Raises BadName, BadTopic, and BadValue where it is held already.
         """
-        held = self._held(offset)
-        kept = held.data
-        left = None if kept["expires_at"] is None else kept["expires_at"] - now
-        if left is not None and left <= 0:
-            raise BadValue("The time of that message (its ttl) was over while it was held.", "It can only be dropped.")
-        wanted = kept.get("answer_by")
-        said = frames.Publish(
-            to=kept["to"],
-            body=kept["body"],
-            data=kept["data"],
-            thread=kept["thread"],
-            reply_to=kept["reply_to"],
-            ttl=left,
-            answer_by=wanted - now if wanted is not None and wanted > now else None,
-            id=kept["id"],
-        )
-        sender = self.registry.instances.get(kept["origin"])
-        if sender is None:
-            raise UnknownInstance(f"{kept['name']}, who sent that message, has been forgotten.", "It can be dropped.")
-        draft = self._posting.draft(sender, said, now, carried=held.attachments)
-        return draft, self._decided(fold.RELEASED, held, by, now)
+        scope, shown = self.holds.queue(to)
+        return self.holds.begin(scope, shown, by, reason, now=now)
 
-    def drop(self, offset: int, by: str | None, now: float) -> Draft:
-        """What says that a held message will never be sent. Raises UnknownMessage."""
-        return self._decided(fold.DROPPED, self._held(offset), by, now)
+    def unhold(self, to: str, by: str | None, now: float, *, drop: bool) -> Ending:
+        """What ends that, and lets go what waits for it; with `drop` that is never sent. Raises as `hold`."""
+        scope, shown = self.holds.queue(to)
+        return self.holds.end(scope, shown, by, now=now, drop=drop)
 
-    def _held(self, offset: int) -> Message:
-        held = self.loops.held.get(offset)
-        if held is None:
-            raise UnknownMessage(f"No message is held at {offset}.", "`hubbub held` lists those that are.")
-        return held
+    def pause(self, instance: Instance, by: str | None, reason: str | None, now: float) -> Draft:
+        """What holds all that an agent sends from now on. Raises BadValue for a person, and where it is paused."""
+        if instance.human:
+            raise BadValue(f"{instance.name} is a person: only an agent can be paused.")
+        scope = Scope("sender", instance.origin)
+        return self.holds.begin(scope, instance.name, by, reason, now=now)
 
-    def _decided(self, topic: str, held: Message, by: str | None, now: float) -> Draft:
-        kept = held.data
-        what = {"origin": kept["origin"], "name": kept["name"], "id": kept["id"], "held": held.offset, "by": by}
-        done = "released" if topic == fold.RELEASED else "dropped"
-        return self.fact(topic, what, f"the held message from {kept['name']} was {done}", now, about=kept["id"])
+    def resume(self, instance: Instance, by: str | None, now: float, *, drop: bool) -> Ending:
+        """What ends that, as `unhold` does."""
+        scope = Scope("sender", instance.origin)
+        return self.holds.end(scope, instance.name, by, now=now, drop=drop)
+
+    def purge(self, instance: Instance, by: str | None, now: float, *, messages: int) -> Draft:
+        """What has an instance's cursor pass over all that is unread, of which there are so many `messages`."""
+        what = {"origin": instance.origin, "name": instance.name, "after": instance.read, "upto": self.head}
+        line = f"{messages} unread of {instance.name} were purged by {by or OWNER}"
+        return self.fact(fold.PURGED, {**what, "messages": messages, "by": by}, line, now)
 
     def bring(self, sender: Instance, said: frames.Publish, now: float, *, capped: bool) -> Draft:
         """Check a message from elsewhere and make it a Draft; said long ago, it is no loop. Raises as `publish`.
@@ -421,8 +413,8 @@ class Hub:
 
     def published(self, said: frames.Publish, message: Message) -> frames.Published:
         """What the sender is told of a message that is on disk."""
-        if message.topic == fold.HELD:
-            return self._receipts.held(said, message)
+        if fold.is_held(message.topic):
+            return self._receipts.held(said, message, dropped=self.holds.was_dropped(message))
         published = self._receipts.published(said, message)
         if published.hint is None and (loop := self.loops.warning(message)) is not None:
             published.hint = (
@@ -468,15 +460,17 @@ class Hub:
 
     def _trace(self, message: Message) -> None:
         """Note what answers to a message will need: its thread, and the chain that it is part of."""
+        released = self.holds.note(message)
         if not message.topic.startswith("$"):
             self.threads.note(message)
-            self.loops.note(message)
+            self.loops.note(message, released=released)
             return
         match message.topic:
-            case fold.HELD:
-                self.loops.hold(message)
-            case fold.RELEASED | fold.DROPPED:
-                self.loops.let_go(message)
+            case fold.PURGED:
+                if (instance := self.registry.instances.get(message.data["origin"])) is not None:
+                    for session in self.sessions_of(instance):
+                        if not session.observer:
+                            session.skip(message.data["upto"])
             case fold.PRESENCE if message.data["prompted"]:
                 self.loops.prompt(message.data["origin"], message.offset)
 
@@ -517,6 +511,7 @@ class Hub:
             elif draft.topic == fold.UNANSWERED:
                 self.deadlines.again(draft.reply_to, draft.data["offset"])
             else:
+                self.holds.failed(draft)
                 self._settled(draft.topic, draft.data)
 
     def trimmed(self, trimmed: Trimmed) -> None:
@@ -526,6 +521,7 @@ class Hub:
             self.registry.trimmed(topic, messages, size, newest)
         self.registry.forget_holdings(min(self.floor, self.window.floor))
         self.deadlines.trimmed(self.floor)
+        self.holds.trimmed(self.floor)
 
     def due(self, now: float) -> list[Draft]:
         """Facts whose time has come: names that stop forwarding, messages that expired before they reached anybody,
@@ -737,23 +733,19 @@ class Hub:
         now: float,
         expired: Set[int] = frozenset(),
         times: Mapping[tuple[int, str], float] | None = None,
+        *,
+        purged: Mapping[int, float] | None = None,
     ) -> list[frames.Step]:
         """Where a message is for each recipient; see `Receipts.ladder`."""
-        return self._receipts.ladder(message, answered, now, expired, times or {})
+        return self._receipts.ladder(message, answered, now, expired, times or {}, purged=purged or {})
 
     # Inside
 
-    def _registering(self, key: str, name: str, now: float) -> Draft:
+    def _registering(self, key: str, name: str, now: float, *, human: bool = False) -> Draft:
         self._naming.claim_new(key, name)
+        if human:
+            return self.fact(fold.REGISTERED, {"name": name, "human": True}, f"{name}, a person, registered", now)
         return self.fact(fold.REGISTERED, {"name": name}, f"{name} registered", now)
-
-
-def _again(held: Message) -> Draft:
-    """The fact that is on the log already: whoever stores it is answered with that one."""
-    return Draft(
-        **{name: getattr(held, name) for name in Draft.__struct_fields__ if name != "retry"},
-        retry=True,
-    )
 
 
 def _noticed(what: dict[str, Any]) -> str:

@@ -11,7 +11,8 @@ from msgspec import structs
 
 from hub import frames, wire
 from hub.errors import UnknownMessage
-from hub.fold import CURSORS, HELD, PRESENCE
+from hub.fold import CURSORS, DROPPED, HOLD_DROPPED, PRESENCE, PURGED, is_held
+from hub.holds import written
 from hub.log import Party, Search, Span
 from hub.message import Message
 from hub.milestones import Milestones
@@ -183,14 +184,15 @@ async def message(node: Node, asker: Instance | None, message_id: str) -> Found:
         )
     chosen = found[0]
     fates = await _fates(node, [chosen])
-    ladder = _ladder(node, chosen, fates, await _times(node, chosen))
+    ladder = _ladder(node, chosen, fates, await _purges(node, [chosen]), await _times(node, chosen))
     return Found(chosen, ladder, _answer(chosen, fates.answered.get(chosen.id, {}), node.now()))
 
 
 async def ladders(node: Node, messages: Sequence[Message]) -> list[list[frames.Step]]:
     """Where each of these messages is for each recipient, without the times."""
     fates = await _fates(node, messages)
-    return [_ladder(node, each, fates) for each in messages]
+    purges = await _purges(node, messages)
+    return [_ladder(node, each, fates, purges) for each in messages]
 
 
 class _Fates(NamedTuple):
@@ -211,11 +213,16 @@ async def _fates(node: Node, messages: Sequence[Message]) -> _Fates:
 
 
 def _ladder(
-    node: Node, message: Message, fates: _Fates, times: Mapping[tuple[int, str], float] | None = None
+    node: Node,
+    message: Message,
+    fates: _Fates,
+    purges: Sequence[Message],
+    times: Mapping[tuple[int, str], float] | None = None,
 ) -> list[frames.Step]:
     """`times` is a `Milestones.at`."""
+    purged = _purged(message, purges)
     expired = fates.expired.get((message.id, message.offset), set())
-    return node.hub.ladder(message, fates.answered.get(message.id, {}), node.now(), expired, times)
+    return node.hub.ladder(message, fates.answered.get(message.id, {}), node.now(), expired, times, purged=purged)
 
 
 def _answer(message: Message, answered: dict[int, float], now: float) -> frames.Answer | None:
@@ -241,8 +248,13 @@ async def _at(node: Node, offset: str) -> list[Message]:
 
 async def _held(node: Node, asker: Instance | None, message_id: str) -> Found | None:
     """A message that is not in the log as one, since it was held; only its sender and observers know of it."""
-    facts = await node.log.search(Search(reply_to=message_id, topic=HELD, limit=CHUNK, hub_facts=True))
+    facts = await node.log.search(Search(reply_to=message_id, limit=CHUNK, hub_facts=True))
+    dropped_at = {
+        each.data["origin"]: frames.moment(each.at) for each in facts if each.topic in (DROPPED, HOLD_DROPPED)
+    }
     for fact in facts:
+        if not is_held(fact.topic):
+            continue
         kept = fact.data
         if asker is not None and kept["origin"] != asker.origin:
             continue
@@ -258,11 +270,10 @@ async def _held(node: Node, asker: Instance | None, message_id: str) -> Found | 
             reply_to=kept["reply_to"],
             answer_by=kept.get("answer_by"),
         )
-        state = "held" if fact.offset in node.hub.loops.held else "dropped"
-        at = frames.moment(fact.at)
-        times: dict[str, datetime | None] = {"held": at}
+        state = "held" if fact.offset in node.hub.holds.held else "dropped"
+        times: dict[str, datetime | None] = {"held": frames.moment(fact.at)}
         if state == "dropped":
-            times[state] = None
+            times[state] = dropped_at.get(kept["origin"])
         return Found(message, [frames.Step(name=kept["to"], state=state, at=times[state], times=times)], None)
     return None
 
@@ -283,6 +294,19 @@ async def _times(node: Node, message: Message) -> dict[tuple[int, str], float]:
     return milestones.at
 
 
+async def _purges(node: Node, messages: Sequence[Message]) -> list[Message]:
+    """The facts of queues that were purged since the oldest of these messages; there are few."""
+    if not messages or PURGED not in node.hub.registry.topics:
+        return []
+    oldest = min(each.offset for each in messages)
+    return await node.log.read([Span(PURGED, oldest, node.hub.head)], PAGE, MAX_ANSWER)
+
+
+def _purged(message: Message, purges: Sequence[Message]) -> dict[int, float]:
+    """The origins whose queue was purged with this message in it unread, and when."""
+    return {fact.data["origin"]: fact.at for fact in purges if fact.data["after"] < message.offset <= fact.data["upto"]}
+
+
 async def instances(node: Node) -> list[dict[str, Any]]:
     """Everybody who has registered, online ones first, then by name."""
     now = node.now()
@@ -297,6 +321,7 @@ async def instance(node: Node, asked: Instance, now: float) -> dict[str, Any]:
     count, oldest_at = await unread_count(node, asked, now)
     return {
         "name": asked.name,
+        "human": asked.human,
         "online": bool(live),
         "sessions": len(live),
         "unread": count,
@@ -335,7 +360,7 @@ async def unread_of(node: Node, instance: Instance) -> int:
 
 
 def held(node: Node) -> list[dict[str, Any]]:
-    """What the loop guard holds, the oldest first: each message, and the loop that it is part of."""
+    """The messages that wait for a person, the oldest first, and why: the loop that each is part of, or the holds."""
     return [
         {
             "offset": fact.offset,
@@ -347,11 +372,31 @@ def held(node: Node) -> list[dict[str, Any]]:
             "reply_to": fact.data["reply_to"],
             "body": fact.data["body"],
             "data": fact.data["data"],
-            "names": fact.data["names"],
-            "messages": fact.data["messages"],
+            "names": fact.data.get("names"),
+            "messages": fact.data.get("messages"),
+            "holds": fact.data.get("holds"),
         }
-        for fact in node.hub.loops.held.values()
+        for fact in node.hub.holds.held.values()
     ]
+
+
+def stopped(node: Node) -> dict[str, list[dict[str, Any]]]:
+    """The queues that are held and the agents that are paused, the oldest first; `messages` is how many wait."""
+    found: dict[str, list[dict[str, Any]]] = {"holds": [], "paused": []}
+    for row in node.hub.registry.holds.values():
+        instance = node.hub.registry.instances.get(row.scope.origin)
+        shown = instance.name if instance is not None else written(row.scope.topic)
+        about = {
+            "by": row.by,
+            "at": frames.moment(row.at),
+            "reason": row.reason,
+            "messages": node.hub.holds.waiting(row.scope),
+        }
+        if row.scope.kind == "sender":
+            found["paused"].append({"name": shown, **about})
+        else:
+            found["holds"].append({"queue": shown, **about})
+    return found
 
 
 async def topics(node: Node) -> list[dict[str, Any]]:
@@ -426,6 +471,9 @@ def _totals(node: Node, unread: int) -> dict[str, Any]:
         "instances": len(hub.registry.instances),
         "online": sum(1 for each in hub.registry.instances.values() if hub.sessions_of(each)),
         "unread": unread,
+        "held": len(hub.holds.held),
+        "holds": sum(scope.kind == "queue" for scope in hub.registry.holds),
+        "paused": sum(scope.kind == "sender" for scope in hub.registry.holds),
     }
 
 
@@ -440,5 +488,6 @@ async def snapshot(node: Node, messages: int = RECENT) -> dict[str, Any]:
         "instances": everybody,
         "topics": await topics(node),
         "held": held(node),
+        **stopped(node),
         "recent": [wire.raw(each) for each in recent],
     }

@@ -139,7 +139,7 @@ class Legacy:
             raise _Refused(_BAD_NAME)
         self._check_secret(name, request.get("auth_token"))
         try:
-            instance = await self._node.register(name)
+            instance = await self._node.register(name, human=False)
         except BadName:
             raise _Refused(_BAD_NAME) from None
         now = self._node.now()

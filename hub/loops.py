@@ -103,10 +103,8 @@ class Loops:
 
     def __init__(self, registry: Registry, bound: int) -> None:
         self.bound = bound
-        self.held: dict[int, Message] = {}  # the facts `$loop.held` that nobody has decided on, by offset
         self.noticed: list[Loop] = []  # not told yet
         self._judged: dict[tuple[str, int], Trace] = {}  # drafts on their way to the log
-        self._held_ids: dict[tuple[int, str], int] = {}  # (origin, id) of what is held -> the fact's offset
         self._registry = registry
         self._by_id: OrderedDict[tuple[str, int], Trace] = OrderedDict()
         self._ids: dict[str, Trace] = {}
@@ -134,15 +132,10 @@ class Loops:
         trace = self._by_id.get((message.id, message.origin))
         return _loop(trace) if trace is not None and self.bound and trace.stale * 2 >= self.bound else None
 
-    def is_held(self, origin: int, message_id: str) -> Message | None:
-        """The fact that tells that this message is held, if it is."""
-        offset = self._held_ids.get((origin, message_id)) if self._held_ids else None
-        return None if offset is None else self.held[offset]
-
     # What the log says
 
-    def note(self, message: Message) -> None:
-        """Somebody has said something."""
+    def note(self, message: Message, *, released: bool = False) -> None:
+        """Somebody has said something; `released`: it was held until a person let it go."""
         if not self.bound:
             return
         sender = self._registry.instances.get(message.origin)
@@ -150,8 +143,11 @@ class Loops:
             return
         key = (message.id, message.origin)
         trace = self._judged.pop(key, None) or self._trace(sender, message)
-        if (message.origin, message.id) in self._held_ids:  # a person has let it go: the chain begins anew
+        if released:  # a person has looked at it: the chain begins anew
             trace = Trace(message.origin, trace.said, speakers=(message.origin,))
+        if sender.human:  # what those say next to whom a person has spoken follows from that
+            for each in self._registry.recipients(message):
+                self._prompted[each.origin] = message.offset
         trace.offset = message.offset
         self._last[message.origin] = self._by_id[key] = self._ids[message.id] = trace
         if len(self._by_id) > KEPT:
@@ -172,17 +168,6 @@ class Loops:
         """An agent's user has spoken to it: what it says next follows from that, and from nothing before."""
         self._prompted[origin] = offset
 
-    def hold(self, fact: Message) -> None:
-        """A message is held."""
-        self.held[fact.offset] = fact
-        self._held_ids[fact.data["origin"], fact.data["id"]] = fact.offset
-
-    def let_go(self, fact: Message) -> None:
-        """A person has released it, or dropped it."""
-        held = self.held.pop(fact.data["held"], None)
-        if held is not None:
-            self._held_ids.pop((held.data["origin"], held.data["id"]), None)
-
     # Inside
 
     def _trace(self, sender: Instance, said: Draft | Message) -> Trace:
@@ -190,7 +175,7 @@ class Loops:
         me = said.origin
         words = Said(said)
         cause = self._cause(sender, said)
-        if cause is None:
+        if cause is None or sender.human:
             return Trace(me, words, speakers=(me,))
         before = (*cause.before[1 - DEPTH :], cause.said)
         speakers = (*(each for each in cause.speakers[-SPEAKERS:] if each != me), me)

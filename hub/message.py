@@ -16,6 +16,8 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     `origin` is the sender's identity: the offset at which it registered, which no rename changes; 0 is the hub.
     `id` is unique for one origin; with `retry` the sender made it and may send it again, to be answered with
     the same offset. `answer_by` is until when the sender wants an answer, in seconds since 1970.
+    With `unless`, an origin and an id, it is stored only if the log has no such message; if it has,
+    that one is the answer.
     """
 
     id: str
@@ -33,6 +35,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: float | None = None
     answer_by: float | None = None
     retry: bool = False
+    unless: tuple[int, str] | None = None
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,6 +21,7 @@ from msgspec import UNSET, structs
 from hub import fold, frames
 from hub.errors import HubbubError, InboxFull, ShuttingDown, StorageFailed, UnknownAttachment
 from hub.fold import State
+from hub.holds import Ending
 from hub.hub import Hub, Limits
 from hub.journal import Job, Journal
 from hub.log import Log, Retention, Trimmed
@@ -90,6 +91,7 @@ class Node:
             uploaded=uploaded,
         )
         self.pulse = Pulse()
+        self._people = self.hub.registry.people()
         self.journal = Journal(log, commit=self._commit, failed=self.hub.failed, facts=list)
         self._clock = clock
         self._monotonic = monotonic
@@ -114,6 +116,10 @@ class Node:
         before = self.hub.counters.published
         self.hub.commit(messages)
         self.pulse.stored(self.hub.counters.published - before, self.now())
+        if (people := self.hub.registry.people()) != self._people:
+            self._people = people
+            for listener in self._listeners.values():
+                listener.tell(frames.People(names=people))
 
     def now(self) -> float:
         """Seconds since 1970."""
@@ -300,17 +306,16 @@ class Node:
         if listener := self._listeners.pop(session.number, None):
             listener.finish(why)
 
-    async def register(self, name: str, at: float | None = None) -> Instance:
+    async def register(self, name: str, at: float | None = None, *, human: bool | None = None) -> Instance:
         """The instance of that name, made now if there is none. Raises BadName, TooMany or StorageFailed.
 
-        `at` is when a new one is said to have been seen, if not now.
+        `at` is when a new one is said to have been seen, if not now; `human` is as in `Hub.register`.
         """
         key = name_key(name)
         await self._others_settled(key)
-        found = self.hub.registry.find(key)
-        if found is None:
+        if self.hub.registry.find(key) is None or human is not None:
             self.accept()
-            draft = self.hub.register(name, self.now() if at is None else at)
+            draft = self.hub.register(name, self.now() if at is None else at, human=human)
             if draft is not None:
                 await self._settle(key, draft)
         return self.hub.instance(name)
@@ -423,18 +428,58 @@ class Node:
             return earlier
         return await answered
 
-    async def release(self, offset: int, by: str | None) -> Message:
-        """Let a held message go, as if it were sent now. Raises UnknownMessage, and what `Hub.publish` does."""
+    # What a person decides
+
+    async def release(self, offset: int, by: str | None, body: str | None = None) -> Message:
+        """Let a held message go, as if it were sent now; with `body` that stands in it. See `Holds.release`."""
         self.accept()
-        draft, fact = self.hub.release(offset, by, self.now())
-        message = await self.journal.append(draft)
-        await self.journal.append(fact)
+        message, _ = await self._append(*self.hub.holds.release(offset, by, self.now(), body))
         return message
 
     async def drop(self, offset: int, by: str | None) -> None:
         """Let a held message never be sent. Raises UnknownMessage or StorageFailed."""
         self.accept()
-        await self.journal.append(self.hub.drop(offset, by, self.now()))
+        await self.journal.append(self.hub.holds.drop(offset, by, self.now()))
+
+    async def hold(self, to: str, by: str | None, reason: str | None) -> None:
+        """Hold all that is sent to an instance, a `#topic` or `all`; see `Hub.hold`. Raises StorageFailed."""
+        self.accept()
+        await self.journal.append(self.hub.hold(to, by, reason, self.now()))
+
+    async def unhold(self, to: str, by: str | None, *, drop: bool) -> Ending:
+        """End that; see `Hub.unhold`. Raises what kept a message from being sent, after those before it were."""
+        self.accept()
+        return await self._end(self.hub.unhold(to, by, self.now(), drop=drop))
+
+    async def pause(self, instance: Instance, by: str | None, reason: str | None) -> None:
+        """Hold all that an agent sends; see `Hub.pause`. Raises StorageFailed."""
+        self.accept()
+        await self.journal.append(self.hub.pause(instance, by, reason, self.now()))
+
+    async def resume(self, instance: Instance, by: str | None, *, drop: bool) -> Ending:
+        """End that, as `unhold` does."""
+        self.accept()
+        return await self._end(self.hub.resume(instance, by, self.now(), drop=drop))
+
+    async def purge(self, instance: Instance, by: str | None, *, messages: int) -> int:
+        """Have an instance's cursor pass over all that is unread; returns how far it has read then."""
+        self.accept()
+        draft = self.hub.purge(instance, by, self.now(), messages=messages)
+        await self.journal.append(draft)
+        for session in self.hub.sessions_of(instance):
+            if listener := self._listeners.get(session.number):
+                listener.tell(frames.Read(offset=instance.read))
+        return instance.read
+
+    async def _end(self, ending: Ending) -> Ending:
+        await self._append(*ending.drafts)
+        if ending.why is not None:
+            raise ending.why
+        return ending
+
+    async def _append(self, *drafts: Draft) -> list[Message]:
+        """Hand them in before anybody else has a turn, so that nothing comes between them."""
+        return await asyncio.gather(*[self.journal.hand_in(draft) for draft in drafts])
 
     async def earlier(self, sender: Instance, said: frames.Publish) -> frames.Published | None:
         """What was answered when this sender first said it under this id, if it did: a retry is not refused."""

@@ -35,7 +35,7 @@ class Posting:
         self._registry = registry
         self._uploaded = uploaded
         self._limits = limits
-        self._new_id = new_id
+        self.new_id = new_id
         self.under_way: dict[str, tuple[int, int]] = {}  # inbox -> messages and bytes not settled yet
 
     def draft(
@@ -77,7 +77,7 @@ class Posting:
                 self._check_room(topic, to, size, now)
             self._reserve(topic, size)
         return Draft(
-            id=said.id or self._new_id(),
+            id=said.id or self.new_id(),
             sender=sender.name,
             origin=sender.origin,
             to=to,
@@ -103,7 +103,7 @@ class Posting:
             return None
         self._reserve(topic, size)
         return Draft(
-            id=said.id or self._new_id(),
+            id=said.id or self.new_id(),
             sender=HUB,
             origin=0,
             to=said.to,

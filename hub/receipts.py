@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 from datetime import datetime
 from itertools import islice
+from math import inf
 from typing import Any
 
 from hub import fold, frames
@@ -68,17 +69,13 @@ class Receipts:
             hint=hint,
         )
 
-    def held(self, said: frames.Publish, fact: Message) -> frames.Published:
-        """What the sender is told of a message that is held."""
+    def held(self, said: frames.Publish, fact: Message, *, dropped: bool = False) -> frames.Published:
+        """What the sender is told of a message that is held, or that a person has `dropped` since."""
         kept = fact.data
-        names = " and ".join(filter(None, (", ".join(kept["names"][:-1]), kept["names"][-1])))
-        hint = (
-            f"Held, not sent: {names} have sent one another {kept['messages'] - 1} messages in a row that bring "
-            "nothing new, and loop_bound allows no more. Do not say it again in other words. What is really new "
-            "goes through; else stop here, and tell your user, who can let it go: "
-            f"`hubbub release {fact.offset}`."
-        )
-        to = frames.Recipient(name=kept["to"], state="held")
+        state = "dropped" if dropped else "held"
+        to = frames.Recipient(name=kept["to"], state=state)
+        decided = "Dropped, not sent: a person has decided so. Do not say it again; your user can tell you why."
+        hint = decided if dropped else _why_held(fact)
         return frames.Published(ref=said.ref, id=kept["id"], offset=fact.offset, to=[to], recipients=0, hint=hint)
 
     def _direct(self, meant: str, message: Message) -> tuple[frames.Recipient, str | None]:
@@ -156,11 +153,14 @@ class Receipts:
         now: float,
         expired: Set[int],
         times: Mapping[tuple[int, str], float],
+        *,
+        purged: Mapping[int, float],
     ) -> list[frames.Step]:
         """Where a message is for each recipient, and when it came there.
 
         `answered` says which origins have replied to it, and when; for the origins in `expired` its time was over
-        before it reached them, whatever their cursors have passed since; `times` is a `Milestones.at`.
+        before it reached them, whatever their cursors have passed since; for those in `purged` a person had the cursor
+        pass over it then; `times` is a `Milestones.at`.
         """
         steps: list[frames.Step] = []
         for instance in self._registry.recipients(message):
@@ -169,6 +169,11 @@ class Receipts:
             climbed = {"accepted": _moment(message.at)}
             if origin in expired or (not rungs and message.expired(now)):
                 climbed["expired"] = _moment(message.expires_at)
+            elif origin in purged:
+                # The cursor does not tell what had reached the client before; its movements may.
+                reached = {rung: at for rung in RUNGS[:-1] if (at := times.get((origin, rung), inf)) < purged[origin]}
+                climbed |= {rung: _moment(at) for rung, at in reached.items()}
+                climbed["purged"] = _moment(purged[origin])
             else:
                 climbed |= {rung: _moment(times.get((origin, rung))) for rung in RUNGS if rung in rungs}
             if origin in answered:
@@ -180,6 +185,28 @@ class Receipts:
                 climbed["expired"] = _moment(message.expires_at)
             steps.append(_step(message.to, climbed))
         return steps
+
+
+def _why_held(fact: Message) -> str:
+    """What the sender of a held message has to know, and had best do."""
+    kept = fact.data
+    if fact.topic == fold.HELD:
+        names = " and ".join(filter(None, (", ".join(kept["names"][:-1]), kept["names"][-1])))
+        return (
+            f"Held, not sent: {names} have sent one another {kept['messages'] - 1} messages in a row that bring "
+            "nothing new, and loop_bound allows no more. Do not say it again in other words. What is really new "
+            "goes through; else stop here, and tell your user, who can let it go: "
+            f"`hubbub release {fact.offset}`."
+        )
+    said = []
+    for each in kept["holds"]:
+        what = "you are paused" if each["kind"] == "sender" else f"all that is sent to {kept['to']} is held"
+        by = f" by {each['by']}" if each["by"] else ""
+        said.append(f"{what}{by}" + (f" ({each['reason']})" if each["reason"] else ""))
+    return (
+        f"Held, not sent yet: {' and '.join(said)}. It is kept, and a person decides what becomes of it: do not send "
+        f"it again, and do not wait for an answer. `hubbub release {fact.offset}` lets it go."
+    )
 
 
 def _step(name: str, climbed: dict[str, datetime | None], *, online: bool = False) -> frames.Step:

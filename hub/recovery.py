@@ -37,7 +37,7 @@ from hub.wal import damage
 _SIDES = ("", "-journal", "-wal", "-shm")
 _PENDING = {"damaged": ".recovering", "replaced": ".replacing"}
 _COMMIT_EVERY = 500  # rows
-_SMALL_TABLES = ("trimmed", "instances", "holdings", "subscriptions", "tokens")
+_SMALL_TABLES = ("trimmed", "instances", "holdings", "subscriptions", "people", "holds", "tokens")
 
 log = logging.getLogger(__name__)
 
@@ -369,7 +369,7 @@ def _keep_head(into: sqlite3.Connection, head: int) -> None:
 
 def _fold_again(into: sqlite3.Connection) -> None:
     """Make the tables from the facts that the log still has."""
-    for table in ("holdings", "subscriptions"):
+    for table in ("holdings", "subscriptions", "people", "holds"):
         into.execute(f"DELETE FROM {table}")  # noqa: S608
     facts = into.execute(f"SELECT {COLUMNS} FROM messages WHERE topic GLOB '$*' ORDER BY offset").fetchall()  # noqa: S608
     for row in facts:

@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from math import inf
 from typing import NamedTuple
 
+from msgspec import structs
+
 from hub import fold
-from hub.fold import Holding, State
+from hub.fold import Holding, HoldRow, Scope, State
 from hub.log import Party, Span
 from hub.message import Message
 from hub.topic import ALL, INBOX, Tree, is_open, is_pattern, matches
@@ -97,17 +99,28 @@ class Instance:
     """A named participant. It outlives its connections, and keeps its `origin` through every rename."""
 
     __slots__ = (
-        *("activity", "activity_at", "holdings", "hops", "last_seen", "name", "origin"),
+        *("activity", "activity_at", "holdings", "hops", "human", "last_seen", "name", "origin"),
         *("pushed", "read", "received", "registered_at", "subscriptions", "wakes"),
     )
 
-    def __init__(self, *, origin: int, name: str, registered_at: float, last_seen: float, received: int, read: int):
+    def __init__(
+        self,
+        *,
+        origin: int,
+        name: str,
+        registered_at: float,
+        last_seen: float,
+        received: int,
+        read: int,
+        human: bool = False,
+    ) -> None:
         self.origin = origin
         self.name = name
         self.registered_at = registered_at
         self.last_seen = last_seen
         self.received = received
         self.read = read
+        self.human = human  # a person, who writes on the page or at a terminal
         self.pushed = received  # to any of its sessions; how far, no table has: after a restart it is pushed again
         self.holdings: list[Holding] = []
         self.subscriptions: dict[str, int] = {}  # pattern -> since
@@ -145,18 +158,23 @@ class Registry:
         self.inboxes: dict[str, Inbox] = {}
         self.expired: list[Expired] = []  # not told yet
         self.topics: dict[str, Stock] = {}
+        self._people: dict[int, Instance] = {}
+        self.holds: dict[Scope, HoldRow] = {each.scope: each for each in state.holds}
         self._subscribers: Tree[int] = Tree()  # by their origins
         self._open: dict[str, Stock] = {}  # those of them that wildcards reach, the newest to be written to last
         self._written = ""  # the last of these
         for row in state.instances:
-            self.instances[row.origin] = Instance(
+            instance = self.instances[row.origin] = Instance(
                 origin=row.origin,
                 name=row.name,
                 registered_at=row.registered_at,
                 last_seen=row.last_seen,
                 received=row.received,
                 read=row.read,
+                human=row.human,
             )
+            if row.human:
+                self._people[row.origin] = instance
         for holding in state.holdings:
             if (holder := self.instances.get(holding.origin)) is not None:  # else it has been forgotten
                 holder.holdings.append(holding)
@@ -221,9 +239,28 @@ class Registry:
                     return None
                 self._release(change.key, change.offset)
                 return self.instances[holding.origin]
+            case fold.HoldBegan() | fold.HoldEnded():
+                self._hold_back(change)
+                return None
             case _:
                 instance = self.instances.get(change.origin)  # None: it has been forgotten
                 return instance and self._alter(instance, change)
+
+    def _hold_back(self, change: fold.HoldBegan | fold.HoldEnded) -> None:
+        scope = change.scope
+        if scope.topic.startswith(INBOX) and (holding := self.held.get(scope.topic[len(INBOX) :])) is not None:
+            scope = Scope(scope.kind, holding.origin)  # a hold of a name is its instance's, if it has one
+        if isinstance(change, fold.HoldEnded):
+            self.holds.pop(scope, None)
+        elif not scope.origin or scope.origin in self.instances:
+            row = HoldRow(scope=scope, since=change.offset, at=change.at, by=change.by, reason=change.reason)
+            self.holds.setdefault(scope, row)
+
+    def _take_over_hold(self, instance: Instance, key: str) -> None:
+        row = self.holds.pop(Scope("queue", 0, INBOX + key), None)
+        if row is not None:
+            scope = Scope("queue", instance.origin)
+            self.holds.setdefault(scope, structs.replace(row, scope=scope))
 
     def _register(self, change: fold.Registered) -> Instance:
         instance = Instance(
@@ -233,11 +270,15 @@ class Registry:
             last_seen=change.at,
             received=0,
             read=0,
+            human=change.human,
         )
         self.instances[change.origin] = instance
+        if change.human:
+            self._people[change.origin] = instance
         self._release(change.key, change.origin)
         since = self.freed.get(change.key, 0)
         self._hold(instance, Holding(key=change.key, name=change.name, origin=change.origin, since=since))
+        self._take_over_hold(instance, change.key)
         return instance
 
     def _alter(self, instance: Instance, change: fold.Change) -> Instance | None:
@@ -245,6 +286,7 @@ class Registry:
         match change:
             case fold.Renamed():
                 self._rename(instance, change)
+                self._take_over_hold(instance, change.key)
                 return instance
             case fold.Gone():
                 self._forget(instance, change.offset)
@@ -276,6 +318,8 @@ class Registry:
     def _forget(self, instance: Instance, offset: int) -> None:
         """It is no more: what waited for it waits for nobody, and its names begin anew with whoever takes them."""
         del self.instances[instance.origin]
+        self._people.pop(instance.origin, None)
+        self.holds = {scope: row for scope, row in self.holds.items() if scope.origin != instance.origin}
         for holding in instance.holdings:
             if inbox := self.inboxes.get(INBOX + holding.key):
                 inbox.drop(offset if holding.until is None else min(offset, holding.until), holding.since)
@@ -373,6 +417,10 @@ class Registry:
         """Who is reached under this name now, be it by its own name or one that forwards."""
         holding = self.held.get(key)
         return self.instances[holding.origin] if holding else None
+
+    def people(self) -> list[str]:
+        """The current name of every instance that is a person."""
+        return [instance.name for instance in self._people.values()]
 
     def names(self) -> list[str]:
         """The current name of every instance."""

@@ -212,6 +212,24 @@ _ANSWER_BY = (
     "CREATE INDEX messages_answer_by ON messages (answer_by) WHERE answer_by IS NOT NULL",
 )
 
+# Who of the instances is a person, and what a person holds. Beside `instances` instead of in it: what can be read of a
+# damaged file is copied table by table, from whatever version.
+_PEOPLE = (
+    "CREATE TABLE people (origin INTEGER PRIMARY KEY) STRICT",
+    """
+    CREATE TABLE holds (
+        kind   TEXT NOT NULL,
+        origin INTEGER NOT NULL,
+        topic  TEXT NOT NULL,
+        since  INTEGER NOT NULL,
+        at     REAL NOT NULL,
+        "by"   TEXT,
+        reason TEXT,
+        PRIMARY KEY (kind, origin, topic)
+    ) STRICT, WITHOUT ROWID
+    """,
+)
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration("the first schema", (*_TABLES, *_VIEWS)),
     Migration("a checksum for each message", _CHECKSUM),
@@ -219,6 +237,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration("sessions of the old protocol", _LEGACY_SESSIONS),
     Migration("an index of the messages that carry files", _ATTACHMENTS),
     Migration("until when an answer is wanted", _ANSWER_BY),
+    Migration("who is a person, and what a person holds", _PEOPLE),
 )
 VERSION = len(MIGRATIONS)
 

@@ -41,6 +41,12 @@ NONSENSE = {
         since > head.head OR since < 0 OR pattern = ''
         OR NOT EXISTS (SELECT 1 FROM instances WHERE instances.origin = subscriptions.origin)
         """,
+    "people": "NOT EXISTS (SELECT 1 FROM instances WHERE instances.origin = people.origin)",
+    "holds": """
+        kind NOT IN ('queue', 'sender') OR since > head.head OR since < 1 OR (origin = 0) <> (topic <> '')
+        OR kind = 'sender' AND origin = 0
+        OR origin <> 0 AND NOT EXISTS (SELECT 1 FROM instances WHERE instances.origin = holds.origin)
+        """,
     "tokens": "length(hash) <> 64 OR hash GLOB '*[^0-9a-f]*'",
 }
 HEAD = "(SELECT coalesce(max(seq), 0) AS head FROM sqlite_sequence WHERE name = 'messages') AS head"
@@ -209,7 +215,10 @@ def _check_contents(db: sqlite3.Connection) -> None:
             raise Damaged(" ".join(found.split()))
     if schema.version_of(db) >= _WITH_CHECKSUMS:
         _check_rows(db)
+    tables = {name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     for table, nonsense in NONSENSE.items():
+        if table not in tables:  # of a later version: `_check_tables` misses none of the file's own
+            continue
         if db.execute(f"SELECT 1 FROM {table}, {HEAD} WHERE {nonsense} LIMIT 1").fetchone():  # noqa: S608
             raise Damaged(f"a row of {table} makes no sense")
 

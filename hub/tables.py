@@ -109,19 +109,21 @@ def place(
 ) -> tuple[list[Message], list[Message]]:
     """Give drafts their offsets after `head`; returns the messages for all of them, and those that are new.
 
-    A draft with `retry` that is `known`, or stood in the same batch before, is answered with the message there is.
+    A draft with `retry` that is `known`, or stood in the same batch before, is answered with the message there is; and
+    one with `unless` with the message of that name.
     """
     known = dict(known)
     answers: list[Message] = []
     fresh: list[Message] = []
     for draft in drafts:
-        message = known.get((draft.origin, draft.id)) if draft.retry else None
+        message = known.get(draft.unless) if draft.unless is not None else None
+        if message is None and draft.retry:
+            message = known.get((draft.origin, draft.id))
         if message is None:
             head += 1
             message = Message.of(draft, head)
             fresh.append(message)
-            if draft.retry:
-                known[draft.origin, draft.id] = message
+            known[draft.origin, draft.id] = message
         answers.append(message)
     return answers, fresh
 
@@ -137,6 +139,7 @@ _NEW_INSTANCE = """
     INSERT INTO instances (origin, name, registered_at, last_seen, received, read)
     VALUES (:origin, :name, :at, :at, 0, 0)
     """
+_NEW_PERSON = "INSERT INTO people (origin) VALUES (:origin)"
 # Whoever takes a name that only forwarded ends that.
 _RELEASE = "UPDATE holdings SET until = :offset WHERE key = :key AND until IS NULL AND origin <> :origin"
 # A new instance has what waited for its name since the last holder let go; a renamed one what comes from then on.
@@ -162,6 +165,25 @@ _FORGET = "UPDATE holdings SET until = :offset WHERE key = :key AND until IS NUL
 _LET_GO = "UPDATE holdings SET until = :offset WHERE origin = :origin AND until IS NULL"
 _LEAVE = "DELETE FROM subscriptions WHERE origin = :origin"
 _REMOVE = "DELETE FROM instances WHERE origin = :origin"
+_NOBODY = "DELETE FROM people WHERE origin = :origin"
+_UNHOLD_ALL = "DELETE FROM holds WHERE origin = :origin"
+# A hold of a name is its instance's, if it has one: it follows that instance to other names.
+_HOLDER = "(SELECT origin FROM holdings WHERE 'inbox.' || key = :topic AND until IS NULL)"
+_HOLD_BACK = f"""
+    INSERT INTO holds SELECT :kind, coalesce({_HOLDER}, :origin), iif({_HOLDER} IS NULL, :topic, ''),
+                             :since, :at, :by, :reason
+     WHERE :origin = 0 OR EXISTS (SELECT 1 FROM instances WHERE origin = :origin) ON CONFLICT DO NOTHING
+    """  # noqa: S608
+_UNHOLD = f"""
+    DELETE FROM holds
+     WHERE kind = :kind
+       AND origin = coalesce({_HOLDER}, :origin) AND topic = iif({_HOLDER} IS NULL, :topic, '')
+    """  # noqa: S608
+_TAKE_OVER_HOLD = """
+    UPDATE OR IGNORE holds SET origin = :origin, topic = ''
+     WHERE kind = 'queue' AND origin = 0 AND topic = 'inbox.' || :key
+    """
+_NOBODYS_HOLD = "DELETE FROM holds WHERE kind = 'queue' AND origin = 0 AND topic = 'inbox.' || :key"
 _SEE = "UPDATE instances SET last_seen = :at WHERE origin = :origin"
 _SUBSCRIBE = "INSERT INTO subscriptions VALUES (:origin, :pattern, :since) ON CONFLICT DO NOTHING"
 _UNSUBSCRIBE = "DELETE FROM subscriptions WHERE origin = :origin AND pattern = :pattern"
@@ -172,13 +194,18 @@ _MOVE = """
     """
 
 
+_RENAMING = (_RENAME, _FORWARD, _RETURN, _RELEASE, _HOLD_FROM_NOW, _TAKE_OVER_HOLD, _NOBODYS_HOLD)
+
+
 def _statements(change: fold.Change) -> Iterator[Statement]:
     match change:
         case fold.Moved(origin=origin, received=received, read=read, at=at):  # by far the most of them
             yield _MOVE, {"origin": origin, "received": received, "read": read, "at": at}
         case fold.Registered(origin=origin, key=key, name=name, at=at):
             told = {"origin": origin, "key": key, "name": name, "at": at, "offset": origin}
-            yield from ((sql, told) for sql in (_NEW_INSTANCE, _RELEASE, _HOLD))
+            yield from ((sql, told) for sql in (_NEW_INSTANCE, _RELEASE, _HOLD, _TAKE_OVER_HOLD))
+            if change.human:
+                yield _NEW_PERSON, {"origin": origin}
         case fold.Renamed(origin=origin, old_key=old_key, key=key, name=name):
             told = {
                 "origin": origin,
@@ -188,14 +215,19 @@ def _statements(change: fold.Change) -> Iterator[Statement]:
                 "offset": change.offset,
                 "forwards_until": change.forwards_until,
             }
-            yield from ((sql, told) for sql in (_RENAME, _FORWARD, _RETURN, _RELEASE, _HOLD_FROM_NOW))
+            yield from ((sql, told) for sql in _RENAMING)
         case fold.Forgot(key=key, offset=offset):
             yield _FORGET, {"key": key, "offset": offset}
         case fold.Gone(origin=origin, offset=offset):
-            yield from ((sql, {"origin": origin, "offset": offset}) for sql in (_LET_GO, _LEAVE, _REMOVE))
+            yield _LET_GO, {"origin": origin, "offset": offset}
+            yield from ((sql, {"origin": origin}) for sql in (_LEAVE, _REMOVE, _NOBODY, _UNHOLD_ALL))
         case fold.Seen(origin=origin, at=at) | fold.Announced(origin=origin, at=at):
             yield _SEE, {"origin": origin, "at": at}
         case fold.Subscribed(origin=origin, pattern=pattern, since=since):
             yield _SUBSCRIBE, {"origin": origin, "pattern": pattern, "since": since}
         case fold.Unsubscribed(origin=origin, pattern=pattern):
             yield _UNSUBSCRIBE, {"origin": origin, "pattern": pattern}
+        case fold.HoldBegan(scope=scope, offset=since, at=at, by=by, reason=reason):
+            yield _HOLD_BACK, {**scope._asdict(), "since": since, "at": at, "by": by, "reason": reason}
+        case fold.HoldEnded(scope=scope):
+            yield _UNHOLD, scope._asdict()

@@ -242,7 +242,10 @@ class Calls:
 
     def _shown(self, items: Iterable[Item | MessageJson]) -> list[dict[str, Any] | Gap]:
         return [
-            each if isinstance(each, Gap) else framing.structured(each, self._link.epoch, self._shelf) for each in items
+            each
+            if isinstance(each, Gap)
+            else framing.structured(each, self._link.epoch, self._shelf, self._link.people)
+            for each in items
         ]
 
     # Looking
@@ -394,6 +397,8 @@ def _person(instance: dict[str, Any], you: str | None) -> str:
     notes = []
     if instance.get("name") == you:
         notes.append("you")
+    if instance.get("human"):
+        notes.append("a person")
     if instance.get("state") in ("working", "waiting", "idle"):
         notes.append(f"{instance['state']} since {str(instance['since'])[:19].replace('T', ' ')}Z")
     if instance.get("online") and instance.get("wakes") is False and instance.get("state") != "waiting":

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -43,8 +43,13 @@ def new_mark(texts: Iterable[str], random: Callable[[], str] = lambda: secrets.t
             return mark
 
 
-def structured(message: Message | MessageJson, epoch: str, shelf: Shelf) -> dict[str, Any]:
-    """A message in the JSON of the contract; a long one with a preview, its size in bytes and its file."""
+def structured(
+    message: Message | MessageJson, epoch: str, shelf: Shelf, people: Collection[str] = ()
+) -> dict[str, Any]:
+    """A message in the JSON of the contract; a long one with a preview, its size in bytes and its file.
+
+    `human` is there, and true, where its sender is among `people`, names in small letters that the hub has verified.
+    """
     shown: dict[str, Any] = {
         "offset": message.offset,
         "id": message.id,
@@ -60,6 +65,8 @@ def structured(message: Message | MessageJson, epoch: str, shelf: Shelf) -> dict
     }
     if isinstance(message.answer_by, datetime):
         shown["answer_by"] = moment(message.answer_by)
+    if message.from_.lower() in people:
+        shown["human"] = True
     with suppress(HubbubError, OSError):  # where no file can be written, all of it is shown
         size = len(message.body.encode("utf-8", "replace"))
         if size > LONG:
@@ -97,10 +104,19 @@ def as_text(shown: Sequence[dict[str, Any] | Gap], *, heading: str | None = None
         if all(each["from"] == HUB for each in messages):
             parts.append(heading or f"{len(messages)} {noun} from the hub itself.")
         else:
-            others = "another agent" if len(messages) == 1 else "other agents"
-            parts.append(heading or f"{len(messages)} {noun} from {others}; {HEADING}.")
+            parts.append(heading or f"{len(messages)} {noun} from {_others(messages)}; {HEADING}.")
     parts += [_one(each, mark) if isinstance(each, dict) else gap(each) for each in shown]
     return "\n\n".join(parts)
+
+
+def _others(messages: Sequence[dict[str, Any]]) -> str:
+    """What the senders of these are, as the hub knows it."""
+    people = sum("human" in each for each in messages)
+    if people == len(messages):
+        return "a person" if people == 1 else "people"
+    if people:
+        return "other agents and people"
+    return "another agent" if len(messages) == 1 else "other agents"
 
 
 def gap(missing: Gap) -> str:
@@ -112,7 +128,8 @@ def gap(missing: Gap) -> str:
 
 
 def _one(shown: dict[str, Any], mark: str) -> str:
-    head = f"from {_quoted(shown['from'])} to {_quoted(shown['to'])}, {shown['at']}, id {_quoted(shown['id'])}"
+    person = ", a person," if shown.get("human") else ""
+    head = f"from {_quoted(shown['from'])}{person} to {_quoted(shown['to'])}, {shown['at']}, id {_quoted(shown['id'])}"
     for key in ("thread", "reply_to"):
         if shown[key] is not None:
             head += f", {key} {_quoted(shown[key])}"

@@ -106,6 +106,11 @@ class Link:
         return self._hub if self.online else None
 
     @property
+    def people(self) -> frozenset[str]:
+        """The names, in small letters, that are persons' and no agents'."""
+        return self._hub.people if self._hub else frozenset()
+
+    @property
     def url(self) -> str | None:
         return self._hub.url if self._hub else None
 

@@ -55,7 +55,7 @@ def _told(to: str, answer: dict[str, Any]) -> str:
 
 def _expected(recipient: dict[str, Any]) -> str:
     """What becomes of it, where that is more than that it is on its way."""
-    if recipient["state"] == "held":
+    if recipient["state"] in ("held", "dropped"):
         return ""
     if not recipient.get("known", True):
         return "; waits for whoever registers under that name"

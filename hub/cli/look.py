@@ -11,7 +11,7 @@ from hub.cli.command import as_json, reach, verb, when
 from hub.cli.read import hand_over
 from hub.config import Settings
 
-_INSTANCE = ("name", "online", "sessions", "unread", "last_seen", "state", "since", "hops", "wakes", "client")
+_INSTANCE = ("name", "online", "sessions", "unread", "last_seen", "state", "since", "hops", "wakes", "client", "human")
 
 
 @verb("hubbub ls", "hubbub ls --json")
@@ -26,7 +26,14 @@ def ls(settings: Settings, *, in_json: bool) -> None:
         show.say("Nobody is registered yet: hubbub send, hubbub register or an agent's MCP client does it.")
         return
     rows = [
-        (each["name"], each["state"], show.ago(each["since"]), _woken(each), str(each["unread"]), each["client"] or "")
+        (
+            f"{each['name']}{' (a person)' if each['human'] else ''}",
+            each["state"],
+            show.ago(each["since"]),
+            _woken(each),
+            str(each["unread"]),
+            each["client"] or "",
+        )
         for each in instances
     ]
     show.table(rows, ("NAME", "STATE", "SINCE", "WOKEN", "UNREAD", "CLIENT"))

@@ -15,6 +15,7 @@ from hub.daemon import ensure
 from hub.daemon import stop as stop_hub
 from hub.errors import BadValue, HubbubError
 from hub.request import Requests, origin
+from hub.standstill import standstill
 from hub.units import roughly, size_text, span_text
 
 _BRIDGE = {
@@ -70,7 +71,7 @@ def start(settings: Settings, **flags: Any) -> None:
 
 
 _ANSWER = {"open": "none yet", "answered": "it came", "missed": "none has come", "late": "it came late"}
-RUNGS = ("accepted", "pushed", "received", "read", "answered", "expired")
+RUNGS = ("held", "dropped", "accepted", "pushed", "received", "read", "answered", "expired", "purged")
 
 
 @verb("hubbub stop")
@@ -99,7 +100,8 @@ def status(settings: Settings, *, message_id: str | None, in_json: bool) -> int:
     told = hub.get("/status")
     if in_json:
         bridge = {"legacy": told["legacy"]} if told.get("legacy") else {}
-        show.put({key: told[key] for key in _STATUS} | {"retention": _retention(hub, told)} | bridge)
+        waiting = {key: told[key] for key in ("held", "holds", "paused") if told.get(key)}
+        show.put({key: told[key] for key in _STATUS} | {"retention": _retention(hub, told)} | bridge | waiting)
         return exits.OK
     rows = [
         ("hub", f"{told['url']} (pid {told['pid']}, version {told['version']})"),
@@ -115,6 +117,8 @@ def status(settings: Settings, *, message_id: str | None, in_json: bool) -> int:
         rows.append(("bridge", f"port {bridge['port']} for old scripts ({_BRIDGE[bridge['mode']]})"))
     if not settings.url:
         rows.append(("home", str(settings.home)))
+    if held := standstill(told):
+        rows.append(("held", f"{held} (hubbub held)"))
     rows += [("problem", problem) for problem in told.get("problems") or []]
     rows += [("notice", notice) for notice in told.get("notices") or []]
     for name, value in rows:

@@ -45,6 +45,7 @@ def _json(context: click.Context, option: click.Parameter, value: str | None) ->
 @wanted_by()
 @click.option("--file", "files", type=_FILE, multiple=True, metavar="PATH", help="A file to send along; repeatable.")
 @click.option("--id", "message_id", metavar="ID", help="Makes it safe to send again: the same id is stored once.")
+@click.option("--human", is_flag=True, help="Write as a person, under a name of your own; agents are told so.")
 @as_json("Print {id, offset, to} as JSON.")
 def send(
     settings: Settings,
@@ -59,6 +60,7 @@ def send(
     answer_by: str | None,
     files: tuple[Path, ...],
     message_id: str | None,
+    human: bool,
     in_json: bool,
 ) -> None:
     """Write TEXT to TO: an instance's name, a #topic, or all.
@@ -70,8 +72,11 @@ def send(
     if text is None and not files:
         raise click.UsageError("There is nothing to send: give a TEXT, or a --file.")
     body = ", ".join(path.name for path in files) if text is None else body_of(settings, text)
+    hub = reach(settings)
+    if human and files:  # what uploads first is else taken for an agent
+        hub.post("/instances", {"name": name, "human": True})
     answer = publish(
-        reach(settings),
+        hub,
         name,
         to,
         body,
@@ -81,6 +86,7 @@ def send(
         ttl=ttl,
         answer_by=answer_by,
         id=message_id,
+        human=human or None,
         attachments=[uploaded(settings, name, path) for path in files] or None,
     )
     accepted(to, answer, in_json=in_json)

@@ -30,6 +30,13 @@ _FACTS = {
     "$loop.held": "held, nobody sees it: a message from {name} to {to} (hubbub held)",
     "$loop.released": "released: the message {id} of {name}",
     "$loop.dropped": "dropped: the message {id} of {name}",
+    "$hold.began": "what is sent to {queue} is held from now on",
+    "$hold.ended": "what is sent to {queue} is held no longer",
+    "$pause.began": "{name} is paused",
+    "$pause.ended": "{name} is resumed",
+    "$hold.released": "released: the message {id} of {name}",
+    "$hold.dropped": "dropped: the message {id} of {name}",
+    "$queue.purged": "{messages} unread of {name} were purged",
     "$session.joined": "{name} is online",
     "$session.left": "{name} is offline",
     "$subscription.added": "{name} hears #{topic}",
@@ -90,6 +97,6 @@ def _stream(hub: Requests | None, who: str | None, after: int) -> Iterator[Event
 
 def _fact(told: dict[str, Any]) -> None:
     data = {key: show.one_line(str(value)) for key, value in (told["data"] or {}).items()}
-    text = _FACTS.get(told["topic"])
+    text = _FACTS.get("$loop.held" if told["topic"].startswith("$held.") else told["topic"])
     if text and data.get("activity") != "None":
         show.say(show.paint(f"{show.clock(told['at'])}  {text.format_map(data)}", "dim"))

@@ -18,6 +18,7 @@ from hub.lock import is_held
 from hub.paths import default_home, read_token
 from hub.processes import Process, command_of, variable
 from hub.request import origin, tls_context
+from hub.standstill import standstill
 from hub.units import roughly
 
 LIMIT = 5.0  # seconds that one step over the network may take
@@ -158,6 +159,8 @@ def _well(settings: Settings, told: dict[str, Any]) -> Iterator[Finding]:
         yield broken("ready", "hub_problem", str(problem), look)
     if not problems:
         yield ok("ready", "the hub is well, and stores what it confirms")
+    if held := standstill(told):
+        yield warning("held", "held", held, "hubbub held")
     for each in told.get("notices") or []:
         yield warning("notice", "hub_notice", str(each), look)
 

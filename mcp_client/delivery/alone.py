@@ -67,7 +67,8 @@ def _shown(hub: Requests, page: dict[str, Any], settings: Settings) -> list[dict
     epoch = str(hub.get("/status").get("epoch", ""))
     shelf = Shelf(settings.home / "bodies")
     messages = msgspec.convert(page["messages"], list[MessageJson])
-    return [framing.structured(each, epoch, shelf) for each in messages]
+    people = {str(name).lower() for name in page.get("people", ())}
+    return [framing.structured(each, epoch, shelf, people) for each in messages]
 
 
 def _fitting(name: str, shown: Sequence[dict[str, Any]], *, more: bool) -> tuple[str, int]:

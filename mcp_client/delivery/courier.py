@@ -243,7 +243,7 @@ class Courier:
             return None
         waiting_before = len(self._announced)
         shown = [
-            each if isinstance(each, Gap) else framing.structured(each, self.link.epoch, self._shelf)
+            each if isinstance(each, Gap) else framing.structured(each, self.link.epoch, self._shelf, self.link.people)
             for each in new[: notice.FEW + 1]
         ]
         told = notice.compose(shown, self._inbox.unread(), waiting_before=waiting_before)

@@ -7,9 +7,11 @@ import unicodedata
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
+from msgspec import structs
+
 from hub import fold
 from hub.errors import StorageFailed
-from hub.fold import AwaitedRow, Holding, InstanceRow, State, SubscriptionRow, TopicRow, WaitingRow
+from hub.fold import AwaitedRow, Holding, HoldRow, InstanceRow, Scope, State, SubscriptionRow, TopicRow, WaitingRow
 from hub.log import Age, Exchange, Fate, Party, Retention, Search, Span, Trimmed
 from hub.message import Draft, Message
 from hub.topic import INBOX, is_open, is_pattern, matches
@@ -50,6 +52,7 @@ class MemoryLog:
         self.trimmed: dict[str, int] = {}
         self.instances: dict[int, InstanceRow] = {}
         self.holdings: list[Holding] = []
+        self.holds: dict[Scope, HoldRow] = {}
         self.subscriptions: dict[tuple[int, str], int] = {}
         self.fail: StorageFailed | None = None
         self.clock = clock
@@ -61,8 +64,8 @@ class MemoryLog:
         answers: list[Message] = []
         fresh: list[Message] = []
         for each in drafts:
-            known = there.get((each.origin, each.id))
-            if known is not None and not each.retry:
+            known = there.get(each.unless) if each.unless is not None else None
+            if known is None and (known := there.get((each.origin, each.id))) is not None and not each.retry:
                 raise StorageFailed("An id came twice.")
             if known is None:
                 known = there[each.origin, each.id] = Message.of(each, self.head + len(fresh) + 1)
@@ -77,17 +80,19 @@ class MemoryLog:
 
     def _fold(self, change: fold.Change) -> None:
         match change:
-            case fold.Registered(origin, key, name, at):
+            case fold.Registered(origin, key, name, at, human):
                 self.instances[origin] = InstanceRow(
-                    origin=origin, name=name, registered_at=at, last_seen=at, received=0, read=0
+                    origin=origin, name=name, registered_at=at, last_seen=at, received=0, read=0, human=human
                 )
                 self._hold(key, name, origin, origin, since=None)
+                self._take_over(key, origin)
             case fold.Renamed():
                 for each in self.holdings:
                     if each.key == change.old_key and each.origin == change.origin and each.until is None:
                         each.forwards_until = change.forwards_until
                 self.instances[change.origin].name = change.name
                 self._hold(change.key, change.name, change.origin, change.offset, since=change.offset)
+                self._take_over(change.key, change.origin)
             case fold.Forgot(key, offset):
                 for each in self.holdings:
                     if each.key == key and each.until is None and each.forwards_until is not None:
@@ -98,6 +103,14 @@ class MemoryLog:
                         each.until = offset
                 self.subscriptions = {key: since for key, since in self.subscriptions.items() if key[0] != origin}
                 self.instances.pop(origin, None)
+                self.holds = {scope: row for scope, row in self.holds.items() if scope.origin != origin}
+            case fold.HoldBegan(scope, offset, at, by, reason):
+                scope = self._whose(scope)
+                if not scope.origin or scope.origin in self.instances:
+                    row = HoldRow(scope=scope, since=offset, at=at, by=by, reason=reason)
+                    self.holds.setdefault(scope, row)
+            case fold.HoldEnded(scope):
+                self.holds.pop(self._whose(scope), None)
             case fold.Seen(origin, at) | fold.Announced(origin, at):
                 if origin in self.instances:
                     self.instances[origin].last_seen = at
@@ -122,6 +135,19 @@ class MemoryLog:
                 each.until = offset
         freed = max((each.until for each in self.holdings if each.key == key and each.until is not None), default=0)
         self.holdings.append(Holding(key=key, name=name, origin=origin, since=freed if since is None else since))
+
+    def _whose(self, scope: Scope) -> Scope:
+        """A hold of a name is its instance's, if it has one."""
+        for each in self.holdings:
+            if INBOX + each.key == scope.topic and each.until is None:
+                return Scope(scope.kind, each.origin)
+        return scope
+
+    def _take_over(self, key: str, origin: int) -> None:
+        row = self.holds.pop(Scope("queue", 0, INBOX + key), None)
+        if row is not None:
+            scope = Scope("queue", origin)
+            self.holds.setdefault(scope, structs.replace(row, scope=scope))
 
     async def probe(self) -> None:
         if self.fail is not None:
@@ -160,7 +186,9 @@ class MemoryLog:
                 for each in self.messages
                 if each.topic.startswith(INBOX) and not self._is_over(each) and not self._was_read(each)
             ],
-            held=[each for each in self.messages if each.topic == fold.HELD and not self._is_decided(each)],
+            held=[each for each in self._waiting() if not self._was_dropped(each)],
+            dropped=[each for each in self._waiting() if self._was_dropped(each)],
+            holds=list(self.holds.values()),
             awaited=[
                 AwaitedRow(
                     answer_by=each.answer_by,
@@ -186,10 +214,16 @@ class MemoryLog:
             if each.reply_to == asked.id
         )
 
-    def _is_decided(self, held: Message) -> bool:
+    def _waiting(self) -> list[Message]:
+        """The facts of messages that were held, and not sent since."""
+        sent = {(each.origin, each.id) for each in self.messages}
+        facts = [each for each in self.messages if fold.is_held(each.topic)]
+        return [each for each in facts if (each.data["origin"], each.data["id"]) not in sent]
+
+    def _was_dropped(self, held: Message) -> bool:
         return any(
-            (each.topic in (fold.RELEASED, fold.DROPPED) and each.data["held"] == held.offset)
-            or (each.id == held.data["id"] and each.origin == held.data["origin"])
+            each.topic in (fold.DROPPED, fold.HOLD_DROPPED)
+            and (each.data["origin"], each.reply_to) == (held.data["origin"], held.reply_to)
             for each in self.messages
         )
 

@@ -15,9 +15,11 @@ from msgspec import structs
 
 from hub import fold
 from hub.errors import StorageFailed
+from hub.fold import Scope
 from hub.history import History
 from hub.log import Exchange, Fate, Log, Party, Retention, Search, Span
 from hub.message import Draft, Message
+from hub.registry import Registry
 from tests.hub.memory_log import MemoryLog, draft, fact
 
 NOW = 1_700_000_000.0
@@ -695,10 +697,58 @@ async def test_what_is_held_is_known_until_it_is_decided_or_sent(
         return fact(number, "$loop.held", origin=1, id=f"m{number}", name="bob")
 
     await log.append([structs.replace(held(number), reply_to=f"m{number}") for number in range(1, 5)])
-    decided = [("$loop.released", 1), ("$loop.dropped", 2)]
+    decided = [("$loop.released", 1, 1), ("$loop.dropped", 2, 1), ("$hold.dropped", 4, 2)]
     await log.append(
-        [structs.replace(fact(10 + number, topic, held=number), reply_to=f"m{number}") for topic, number in decided]
+        [
+            structs.replace(fact(10 + number, topic, held=number, origin=origin), reply_to=f"m{number}")
+            for topic, number, origin in decided
+        ]
     )
     await log.append([draft(20, id="m3", origin=1), draft(21, id="m4", origin=2)])
     for state in (await log.load(), await (await reopen()).load()):
-        assert [each.offset for each in state.held] == [4], "another sender's message of that id is another message"
+        held = [each.offset for each in state.held]
+        assert held == [1, 4], "only what was sent is released; another sender's message of that id is another message"
+        assert [each.offset for each in state.dropped] == [2]
+
+
+async def test_a_draft_is_stored_unless_the_log_has_the_message_that_it_names(
+    log: Log, reopen: Callable[[], Awaitable[Log]]
+) -> None:
+    (sent,) = await log.append([draft(1, origin=1, id="m", retry=True)])
+    held = fact(2, "$held.inbox.bob", origin=1, id="m")
+    assert await log.append([structs.replace(held, unless=(1, "m"))]) == [sent]
+    both = await log.append([draft(3, origin=1, id="n"), structs.replace(held, unless=(1, "n"))])
+    assert offsets(both) == [2, 2], "also one of the same batch"
+    (stored,) = await log.append([structs.replace(held, unless=(2, "m"), retry=True)])
+    assert stored.topic == "$held.inbox.bob"
+    assert await (await reopen()).append([structs.replace(held, unless=(2, "m"), retry=True)]) == [stored]
+
+
+async def test_people_and_holds_are_in_the_tables(log: Log, reopen: Callable[[], Awaitable[Log]]) -> None:
+    def stop(number: int, kind: str, what: str, origin: int, topic: str = "") -> Draft:
+        return fact(number, f"${kind}.{what}", origin=origin, topic=topic, name="x", queue="x", by="kay", reason="r")
+
+    await log.append([fact(1, "$instance.registered", name="kay", human=True)])
+    await log.append([fact(2, "$instance.registered", name="bob"), fact(3, "$instance.registered", name="eve")])
+    await log.append(
+        [
+            *(stop(4, "hold", "began", 2), stop(5, "pause", "began", 2), stop(6, "hold", "began", 0, "build")),
+            *(stop(7, "hold", "began", 0, "inbox.dave"), stop(8, "hold", "began", 0, "inbox.erin")),
+            *(stop(9, "hold", "began", 0, "inbox.bob"), stop(10, "pause", "began", 99), stop(11, "hold", "began", 3)),
+            fact(12, "$instance.registered", name="dave"),
+            fact(13, "$instance.renamed", origin=2, old="bob", name="erin", forwards_until=1.0),
+            *(stop(14, "hold", "ended", 0, "build"), stop(15, "hold", "ended", 0, "nothing")),
+            fact(16, "$instance.forgot", name="eve", origin=3),
+            stop(17, "hold", "began", 0, "all"),
+        ]
+    )
+    for state in (await log.load(), await (await reopen()).load()):
+        assert [each.name for each in state.instances if each.human] == ["kay"]
+        found = sorted((each.scope, each.since, each.by, each.reason) for each in state.holds)
+        assert found == [
+            (Scope("queue", 0, "all"), 17, "kay", "r"),
+            (Scope("queue", 2), 4, "kay", "r"),
+            (Scope("queue", 12), 7, "kay", "r"),
+            (Scope("sender", 2), 5, "kay", "r"),
+        ]
+        assert Registry(state).holds == {each.scope: each for each in state.holds}

@@ -108,7 +108,7 @@ def test_the_loop_of_three_that_sent_398_messages_in_ten_hours_is_held_within_th
     told = [ring.say(place, "All done on my side, standing by.").to[0].state for place in range(passed, 398)]
     assert told.count("accepted") <= 6
     assert set(told[12:]) == {"held"}
-    assert len(ring.core.hub.loops.held) == told.count("held") + 1
+    assert len(ring.core.hub.holds.held) == told.count("held") + 1
 
 
 def test_progress_in_the_same_words_is_no_loop() -> None:
@@ -285,45 +285,45 @@ def test_a_held_message_keeps_the_files_that_it_carries(held: tuple[Ring, Messag
     assert draft.topic == fold.HELD
     (fact,) = core.store(draft)
     core.hub._posting._uploaded = lambda _origin, _sha256: None  # the hub was started again since
-    sent, _ = core.hub.release(fact.offset, None, core.now)
+    sent, _ = core.hub.holds.release(fact.offset, None, core.now)
     assert fact.attachments == sent.attachments == [structs.asdict(file)]
 
 
 def test_a_released_message_is_sent_under_its_own_id_and_the_circle_may_go_on(held: tuple[Ring, Message]) -> None:
     ring, fact = held
-    drafts = ring.core.hub.release(fact.offset, None, ring.core.now)
+    drafts = ring.core.hub.holds.release(fact.offset, None, ring.core.now)
     sent, released = ring.core.store(*drafts)
     assert (sent.id, sent.topic, sent.body, sent.thread, sent.data) == ("mine", "inbox.bob", "thanks", "t", ["thanks"])
     assert (released.topic, released.reply_to, released.data["held"]) == (fold.RELEASED, "mine", fact.offset)
-    assert ring.core.hub.loops.held == {}
+    assert ring.core.hub.holds.held == {}
     for each in ring.sessions:
         ring.core.pump(each)
     told = [ring.say(place, "thanks") for place in range(7, 12)]
     assert {each.to[0].state for each in told} == {"accepted"}
     with pytest.raises(UnknownMessage, match="hubbub held"):
-        ring.core.hub.release(fact.offset, None, ring.core.now)
+        ring.core.hub.holds.release(fact.offset, None, ring.core.now)
 
 
 def test_a_dropped_message_is_never_sent(held: tuple[Ring, Message]) -> None:
     ring, fact = held
-    (dropped,) = ring.core.store(ring.core.hub.drop(fact.offset, "ops", ring.core.now))
+    (dropped,) = ring.core.store(ring.core.hub.holds.drop(fact.offset, "ops", ring.core.now))
     assert (dropped.topic, dropped.data["by"]) == (fold.DROPPED, "ops")
-    assert ring.core.hub.loops.held == {}
+    assert ring.core.hub.holds.held == {}
     assert len(bob_has(ring)) == 3
     with pytest.raises(UnknownMessage):
-        ring.core.hub.drop(fact.offset, None, ring.core.now)
+        ring.core.hub.holds.drop(fact.offset, None, ring.core.now)
 
 
 def test_what_outlived_its_ttl_while_it_was_held_can_only_be_dropped() -> None:
     ring = Ring("alice", "bob", loop_bound=5)
     for place in range(7):
         ring.say(place, "thanks", ttl=60.0)
-    (offset,) = ring.core.hub.loops.held
+    (offset,) = ring.core.hub.holds.held
     ring.core.now += 59
-    ring.core.hub.release(offset, None, ring.core.now)
+    ring.core.hub.holds.release(offset, None, ring.core.now)
     ring.core.now += 1
     with pytest.raises(BadValue, match="ttl"):
-        ring.core.hub.release(offset, None, ring.core.now)
+        ring.core.hub.holds.release(offset, None, ring.core.now)
 
 
 def test_what_a_forgotten_instance_said_can_only_be_dropped(held: tuple[Ring, Message]) -> None:
@@ -331,8 +331,8 @@ def test_what_a_forgotten_instance_said_can_only_be_dropped(held: tuple[Ring, Me
     ring.core.leave(ring.sessions[0])
     ring.core.store(ring.core.hub.forget(ring.core.hub.instance("alice"), ring.core.now, unread=0))
     with pytest.raises(UnknownInstance, match="alice"):
-        ring.core.hub.release(fact.offset, None, ring.core.now)
-    ring.core.store(ring.core.hub.drop(fact.offset, None, ring.core.now))
+        ring.core.hub.holds.release(fact.offset, None, ring.core.now)
+    ring.core.store(ring.core.hub.holds.drop(fact.offset, None, ring.core.now))
 
 
 def test_a_start_goes_through_the_tail_again() -> None:

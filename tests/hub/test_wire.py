@@ -52,6 +52,7 @@ WRONG: dict[str, dict[str, list[Any]]] = {
         "observe": NOT_SWITCH,
         "session": NOT_TEXT,
         "take_over": NOT_SWITCH,
+        "human": NOT_SWITCH,
         "share": NOT_SWITCH,
     },
     "publish": {
@@ -275,6 +276,7 @@ SAID_BY_HUB: list[frames.Frame] = [
     frames.Published(ref=2**63 - 1, id="i", offset=1, to=[frames.Recipient(name="a", state="accepted", near=["b"])]),
     frames.Reply(ref=1, ladder=[frames.Step(name="a", state="read", at=datetime(2026, 1, 1, tzinfo=UTC))]),
     frames.Read(offset=5),
+    frames.People(names=["kay"]),
     frames.Gap(from_=1, to=2),
     frames.Error(code="bad_frame", message="m", hint="h"),
 ]
