@@ -16,6 +16,7 @@ class Place(Struct, frozen=True):
 
 PLACES: tuple[Place, ...] = (
     Place("/", "Overview", "o"),
+    Place("/conversation", "Conversation", "c"),
     Place("/health", "Health", "h"),
     Place("/cost", "Cost", "c"),
 )

@@ -20,3 +20,13 @@ class Source(Protocol):
 
     async def cost(self) -> Any:
         """GET /api/v1/cost."""
+
+    async def conversation(self, **wanted: Any) -> Any:
+        """GET /api/v1/messages?ladder=1; `wanted` are its `with_`, `topic`, `thread`, `before` and `limit`.
+
+        And `head`, the newest offset that it took into account, and `parties`, `[{name, topics}]`: who there is, and
+        what they hear. Raises HubbubError for a name or a topic that there cannot be.
+        """
+
+    async def pulse(self, after: int = 0) -> Any:
+        """GET /api/v1/pulse."""

@@ -12,11 +12,13 @@ from typing import Any, NamedTuple, TypeAlias
 import msgspec
 from starlette.requests import Request
 
+from dashboard.conversation import NOTHING, Place, conversation
 from dashboard.cost import cost
 from dashboard.health import health
 from dashboard.source import Source
 from dashboard.view import Filter, entries, flow, nothing, older, overview
 from dashboard.words import instant
+from hub.errors import HubbubError
 
 
 class Drawn(NamedTuple):
@@ -67,8 +69,21 @@ async def _cost(source: Source, request: Request) -> Drawn:
     return Drawn({"view": cost(plain(await source.cost()))})
 
 
+async def _conversation(source: Source, request: Request) -> Drawn:
+    about = plain(await source.about())
+    place = Place.of(request.query_params)
+    now = instant(about["at"])
+    try:
+        told = plain(await source.conversation(**place.wanted))
+    except HubbubError as why:  # a name or a topic that there cannot be
+        refused = conversation(NOTHING, place, now=now, refused=why.message, hint=why.hint or "")
+        return Drawn({"view": refused}, about, status=why.status)
+    return Drawn({"view": conversation(told, place, now=now)}, about, state={"talk": told})
+
+
 VIEWS: tuple[View, ...] = (
     View("/", "overview.html", _overview),
+    View("/conversation", "conversation.html", _conversation),
     View("/health", "health.html", _health),
     View("/cost", "cost.html", _cost),
 )

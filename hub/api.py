@@ -29,7 +29,6 @@ from hub.filename import check_hash, safe_name
 from hub.limits import Buckets
 from hub.message import Message
 from hub.node import Node
-from hub.pulse import BEAT
 from hub.registry import Instance
 from hub.session import Gap, Session
 from hub.source import Source
@@ -220,34 +219,13 @@ class Api:
             found, more = await self._waiting(request, asker, wait, lambda: inquiry.history(self.node, asker, asked))
         page = self._page(found, more)
         if query.get("ladder"):
-            page["ladders"] = await self._ladders(found)
+            page["ladders"] = await inquiry.states(self.node, found)
         return json_response(page)
-
-    async def _ladders(self, found: list[Message]) -> dict[int, list[dict[str, str]]]:
-        steps = await inquiry.ladders(self.node, found)
-        return {
-            message.offset: [{"name": each.name, "state": each.state} for each in ladder]
-            for message, ladder in zip(found, steps, strict=True)
-        }
-
-    async def talk(self, **wanted: Any) -> dict[str, Any]:
-        """What `GET /messages` with `ladder=1` gives to an observer; `wanted` is for `inquiry.Asked`."""
-        found, more = await inquiry.history(self.node, None, inquiry.Asked(**wanted))
-        return {**self._page(found, more), "ladders": await self._ladders(found)}
 
     async def pulse(self, request: Request) -> Response:
         self._identify(request).require("observe")
-        return json_response(self.beats(number(request.query_params.get("after"), "after", 0, 2**53, 0)))
-
-    def beats(self, after: int = 0) -> dict[str, Any]:
-        """The last hour, as far as this hub has seen it; see `hub.pulse`."""
-        now = self.node.now()
-        return {
-            "at": frames.moment(now),
-            "since": frames.moment(self.node.started_at),
-            "beat": BEAT,
-            "beats": [each._asdict() for each in self.node.pulse.beats(after, now)],
-        }
+        after = number(request.query_params.get("after"), "after", 0, 2**53, 0)
+        return json_response(await self.source.pulse(after))
 
     async def message(self, request: Request) -> Response:
         identity = self._identify(request)

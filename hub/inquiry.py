@@ -212,6 +212,14 @@ async def _fates(node: Node, messages: Sequence[Message]) -> _Fates:
     return found
 
 
+async def states(node: Node, messages: Sequence[Message]) -> dict[int, list[dict[str, str]]]:
+    """The state of each of these messages, by its offset, for each recipient."""
+    return {
+        message.offset: [{"name": each.name, "state": each.state} for each in ladder]
+        for message, ladder in zip(messages, await ladders(node, messages), strict=True)
+    }
+
+
 def _ladder(
     node: Node,
     message: Message,
@@ -397,6 +405,14 @@ def stopped(node: Node) -> dict[str, list[dict[str, Any]]]:
         else:
             found["holds"].append({"queue": shown, **about})
     return found
+
+
+def parties(node: Node) -> list[dict[str, Any]]:
+    """Everybody, and what they hear: enough to know who is sent a message that is said now."""
+    return [
+        {"name": each.name, "topics": sorted(each.subscriptions)}
+        for each in sorted(node.hub.registry.instances.values(), key=lambda each: each.name.lower())
+    ]
 
 
 async def topics(node: Node) -> list[dict[str, Any]]:

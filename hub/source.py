@@ -11,6 +11,7 @@ from typing import Any
 from hub import forecast, frames, inquiry, particulars, wire
 from hub.cost import cost
 from hub.node import Node
+from hub.pulse import BEAT
 
 
 class Source:
@@ -74,3 +75,28 @@ class Source:
     async def cost(self) -> dict[str, Any]:
         """What agents have read of one another, in estimated tokens: GET /cost."""
         return await cost(self.node)
+
+    async def conversation(self, **wanted: Any) -> dict[str, Any]:
+        """A page of what was said, as an observer has it: GET /messages?ladder=1; `wanted` is for `inquiry.Asked`.
+
+        Beside that `head`, up to which it is complete, and `parties`: who there is, and what they hear.
+        """
+        head = self.node.hub.head
+        found, more = await inquiry.history(self.node, None, inquiry.Asked(**wanted))
+        return {
+            "messages": [wire.raw(each) for each in found],
+            "more": more,
+            "ladders": await inquiry.states(self.node, found),
+            "head": head,
+            "parties": inquiry.parties(self.node),
+        }
+
+    async def pulse(self, after: int = 0) -> dict[str, Any]:
+        """The last hour, as far as this hub has seen it, past the beat that began at `after`: GET /pulse."""
+        now = self.node.now()
+        return {
+            "at": frames.moment(now),
+            "since": frames.moment(self.node.started_at),
+            "beat": BEAT,
+            "beats": [each._asdict() for each in self.node.pulse.beats(after, now)],
+        }

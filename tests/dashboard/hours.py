@@ -92,6 +92,50 @@ def a_snapshot(now: datetime = NOON, **parts: Any) -> dict[str, Any]:
     }
 
 
+def ladders(snapshot: dict[str, Any], said: list[dict[str, Any]]) -> dict[str, list[dict[str, str]]]:
+    """Where messages are: as the snapshot's `ladders` say, and with nobody where it says nothing."""
+    told = snapshot.get("ladders", {})
+    return {str(each["offset"]): told.get(each["offset"], to_nobody(each)) for each in said}
+
+
+def to_nobody(message: dict[str, Any]) -> list[dict[str, str]]:
+    direct = message["topic"].startswith("inbox.")
+    return [{"name": message["to"], "state": "accepted"}] if direct else []
+
+
+def a_talk(snapshot: dict[str, Any], history: list[dict[str, Any]], **wanted: Any) -> dict[str, Any]:
+    """What a hub with this history answers to a page that asks for a conversation."""
+    names = (wanted["with_"] or "").lower().split(",") if wanted["with_"] else []
+    found = [
+        each
+        for each in history
+        if not each["topic"].startswith("$")
+        and (wanted["before"] is None or each["offset"] < wanted["before"])
+        and (not wanted["thread"] or each["thread"] == wanted["thread"])
+        and (not wanted["topic"] or each["topic"] == wanted["topic"])
+        and all(name in (each["from"].lower(), each["to"].lower()) for name in names)
+    ]
+    page = found[-wanted["limit"] :]
+    parties = [{"name": each["name"], "topics": each["topics"]} for each in snapshot["instances"]]
+    more = len(found) > len(page)
+    return {"messages": page, "more": more, "ladders": ladders(snapshot, page), "parties": parties}
+
+
+def a_pulse(at: str, *beats: tuple[int, int, float | None]) -> dict[str, Any]:
+    """The last hour of a hub that has run for one; a beat is (seconds ago, messages, milliseconds)."""
+    now = datetime.fromisoformat(at)
+    return {
+        "at": at,
+        "since": before(now, hours=1),
+        "beat": 5,
+        "beats": [
+            {"at": int(now.timestamp()) // 5 * 5 - ago, "messages": number, "received": number, "p50": wait,
+             "p95": wait and 4 * wait}
+            for ago, number, wait in sorted(beats, reverse=True)
+        ],
+    }  # fmt: skip
+
+
 def nobody_yet(now: datetime = NOON) -> dict[str, Any]:
     return a_snapshot(now, recent=[a_fact(1, "$hub.started", before(now, seconds=40), version="0.1.0")])
 

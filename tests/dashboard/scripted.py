@@ -18,7 +18,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from dashboard.pages import routes
-from tests.dashboard.hours import a_cost, a_health, rfc3339
+from tests.dashboard.hours import a_cost, a_health, a_pulse, a_talk, ladders, rfc3339
 
 
 class ScriptedSource:
@@ -34,6 +34,16 @@ class ScriptedSource:
     async def snapshot(self) -> dict[str, Any]:
         return self._give()
 
+    async def conversation(self, **wanted: Any) -> dict[str, Any]:
+        snapshot = self._give()
+        return {
+            **a_talk(snapshot, snapshot.get("history", snapshot["recent"]), **wanted),
+            "head": snapshot["hub"]["head"],
+        }
+
+    async def pulse(self, after: int = 0) -> dict[str, Any]:
+        return self._give().get("pulse", a_pulse(self._give()["at"]))
+
     async def health(self) -> dict[str, Any]:
         return a_health(await self.about())
 
@@ -46,7 +56,7 @@ class ScriptedHub:
 
     def __init__(self, snapshot: dict[str, Any]) -> None:
         self.snapshot = snapshot
-        self.history: list[dict[str, Any]] = list(snapshot["recent"])
+        self.history: list[dict[str, Any]] = snapshot.setdefault("history", list(snapshot["recent"]))
         self.open = True  # whether who asks is signed in
         self.deaf = False  # whether it has stopped answering, with the socket still open
         self.heard: list[dict[str, Any]] = []
@@ -65,6 +75,7 @@ class ScriptedHub:
                 Route("/api/v1/snapshot", self._snapshot),
                 Route("/api/v1/status", self._snapshot),
                 Route("/api/v1/messages", self._messages),
+                Route("/api/v1/messages/{id}", self._message),
                 Route("/api/v1/held/{offset:int}/release", self._decide, methods=["POST"]),
                 Route("/api/v1/held/{offset:int}", self._decide, methods=["DELETE"]),
                 WebSocketRoute("/ws", self._observe),
@@ -141,9 +152,25 @@ class ScriptedHub:
         return JSONResponse({})
 
     async def _messages(self, request: Request) -> Response:
-        before_, limit = int(request.query_params["before"]), int(request.query_params["limit"])
-        found = [each for each in self.history if each["offset"] < before_ and not each["topic"].startswith("$")]
-        return JSONResponse({"messages": found[-limit:], "more": len(found) > limit})
+        query = request.query_params
+        return JSONResponse(
+            a_talk(
+                self.snapshot,
+                self.history,
+                with_=query.get("with"),
+                topic=query.get("topic"),
+                thread=query.get("thread"),
+                before=int(query["before"]) if "before" in query else None,
+                limit=int(query["limit"]),
+            )
+        )
+
+    async def _message(self, request: Request) -> Response:
+        (found,) = (each for each in self.history if each["id"] == request.path_params["id"])
+        steps = ladders(self.snapshot, [found])[str(found["offset"])]
+        return JSONResponse(
+            {"message": found, "ladder": [each | {"times": {"accepted": found["at"]}} for each in steps]}
+        )
 
     async def _observe(self, websocket: WebSocket) -> None:
         if not self.open:
