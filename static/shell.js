@@ -1,6 +1,9 @@
 // What stands on every page around its own content: the theme, how true the page is, and what to do if it is not.
 
+import { made } from "./dialog.js";
+import { Keys } from "./keys.js";
 import { Live } from "./live.js";
+import { remember } from "./memory.js";
 import { clock, instant, plural } from "./words.js";
 
 const BREAK = 3_000; // ms without a hub before the page says more than that it is reconnecting
@@ -22,6 +25,7 @@ export class Shell {
     this.#at = instant(state.at);
     this.#version = state.hub.version;
     document.querySelector(".theme").addEventListener("click", theme);
+    new Keys();
   }
 
   // One observer's session, which moves the live state. `on` has what Live's has, but `state` and `signedOut`.
@@ -88,16 +92,16 @@ export class Shell {
     const { kind, why } = this.#state;
     const stood = this.#stood();
     if (kind === "out" && why === "signed out")
-      return [`This browser is signed out; what stands here is of ${stood}. A fresh link: `, element("code", "hubbub open")];
+      return [`This browser is signed out; what stands here is of ${stood}. A fresh link: `, made("code", "", "hubbub open")];
     if (kind === "out")
       return [`The hub ended this page’s session: ${why}. What stands here is of ${stood}; reload to try again.`];
     if (this.#gone)
       return [
         `No hub answers; what stands here is of ${stood}. This page comes back by itself; to start the hub: `,
-        element("code", "hubbub start"),
+        made("code", "", "hubbub start"),
       ];
     if (this.#newer) {
-      const reload = element("a", "Reload this page");
+      const reload = made("a", "", "Reload this page");
       reload.href = "";
       return [`The hub is version ${this.#newer} now. `, reload, " to see it with that version’s eyes."];
     }
@@ -118,17 +122,7 @@ async function signedOut() {
 
 function theme() {
   root.dataset.theme = { auto: "light", light: "dark", dark: "auto" }[root.dataset.theme] ?? "auto";
-  try {
-    localStorage.setItem("hubbub.theme", root.dataset.theme);
-  } catch {
-    // storage is refused in this browser: the choice holds for this page
-  }
-}
-
-function element(name, text) {
-  const made = document.createElement(name);
-  made.textContent = text;
-  return made;
+  remember("hubbub.theme", root.dataset.theme);
 }
 
 // Only what is new is written: a screen reader says again what is set again.

@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, Route, sync_playwright
 
+from dashboard.assets import STATIC
 from tests.dashboard.browsing import FLAGS, Window, a_chromium
 from tests.dashboard.hours import (
     HOSTILE,
@@ -38,6 +40,25 @@ def browser() -> Iterator[Browser]:
         browser = driver.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def bare(browser: Browser) -> Iterator[Page]:
+    """An empty page that can import the hub's own modules, for tests of these alone."""
+
+    def answer(route: Route) -> None:
+        name = urlsplit(route.request.url).path.removeprefix("/static/")
+        if name == "/":
+            route.fulfill(content_type="text/html", body="<!doctype html><title>bare</title>")
+        else:
+            route.fulfill(path=STATIC / name)
+
+    context = browser.new_context()
+    context.route("http://bare.test/**", answer)
+    page = context.new_page()
+    page.goto("http://bare.test/")
+    yield page
+    context.close()
 
 
 @pytest.fixture

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Page, expect
 
-from dashboard.assets import STATIC
 from tests.dashboard.browsing import LOST, Window, is_live
 
 pytestmark = pytest.mark.browser
@@ -61,25 +59,6 @@ def test_what_the_reader_has_done_outlives_an_update(
     bare: Page, stands: str, fetched: str, before: str, after: str
 ) -> None:
     assert bare.evaluate(GROW, ["/static/morph.js", stands, fetched, before, after]) is True
-
-
-@pytest.fixture(scope="module")
-def bare(browser: Browser) -> Iterator[Page]:
-    """An empty page that can import the hub's own modules, for all of the table above."""
-
-    def answer(route: Route) -> None:
-        name = urlsplit(route.request.url).path.removeprefix("/static/")
-        if name == "/":
-            route.fulfill(content_type="text/html", body="<!doctype html><title>bare</title>")
-        else:
-            route.fulfill(path=STATIC / name)
-
-    context = browser.new_context()
-    context.route("http://bare.test/**", answer)
-    page = context.new_page()
-    page.goto("http://bare.test/")
-    yield page
-    context.close()
 
 
 def test_a_page_follows_what_is_said_and_keeps_what_is_unfolded_scrolled_and_in_focus(
