@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from typing import Any
 
 NOON = datetime(2026, 3, 14, 12, 0, 0, tzinfo=UTC)
@@ -223,24 +224,55 @@ HOSTILE = (
 )
 
 
-def a_hostile_hour(now: datetime = NOON) -> dict[str, Any]:
-    """Text that would run, or break the page, were it ever more than text; in every place that shows any."""
+def a_hundred() -> tuple[str, ...]:
+    """HOSTILE, and what else others have thought of: a hundred in all, a line of 1 MiB and every plane among them.
+
+    (https://cheatsheetseries.owasp.org/cheatsheets/XSS_Filter_Evasion_Cheat_Sheet.html)
+    """
+    run = "document.title='run'"
+    handlers = ("onload", "onerror", "onfocus", "onmouseover", "ontoggle", "onpointerenter", "onclick", "onbegin")
+    tags = ("img src=x", "svg", "body", "input autofocus", "details open", "video src=x", "marquee", "iframe")
+    markup = [f"<{tag} {handler}={run}>" for tag, handler in product(tags, handlers)]
+    kinds = ("JaVaScRiPt", "java\tscript", "\x01javascript", "data:text/html,<script>", "vbscript", "//evil.example")
+    schemes = [f"{kind}:{run}" for kind in kinds]
+    ends = ["</title>", "</style>", "</textarea>", "</noscript>", "]]>", "-->", "*/", "${", "}}", "%}", "`", "\\u003c"]
+    planes = [chr(plane * 0x10000 + 0x41) * 3 for plane in range(1, 17)]
+    forged = ["$hub", "alice\u200b", "\u0430lice", "Alice", "a" + "\u0301" * 200, "\u202ebob", "bob\x00", "..", "../x"]
+    found = [
+        *HOSTILE,
+        "m" * 2**20,
+        *schemes,
+        *ends,
+        *planes,
+        *forged,
+        "\U0001f600" * 50,
+        "\x1b]8;;http://evil.example\x07x",
+    ]
+    return tuple([*found, *markup][:100])
+
+
+def a_hostile_hour(now: datetime = NOON, texts: tuple[str, ...] = HOSTILE) -> dict[str, Any]:
+    """Text that would run, or break the page, were it ever more than text; in every place that shows any.
+
+    Names, topics, ids and file names are cut at 3,000 characters: the hub lets none be longer than 128.
+    """
+    words = [(text[:3_000] or "x", text) for text in texts]
     recent = [
-        a_message(10 + place, text or "x", text or "x", text, before(now, minutes=20, seconds=-place), id=text or "x",
-                  thread=text or None, reply_to=text or None, data={text: [text]},
-                  attachments=[{"name": text, "size": 1}])
-        for place, text in enumerate(HOSTILE)
+        a_message(1_000 + place, name, name, text, before(now, minutes=20, seconds=-place), id=name,
+                  thread=text[:3_000] or None, reply_to=text[:3_000] or None, data={text: [text]},
+                  attachments=[{"name": name, "size": 1}])
+        for place, (name, text) in enumerate(words)
     ]  # fmt: skip
     facts = [
-        a_fact(60 + place, "$session.joined", before(now, minutes=1), name=text, client=text)
-        for place, text in enumerate(HOSTILE)
+        a_fact(2_000 + place, "$session.joined", before(now, minutes=1), name=name, client=name)
+        for place, (name, _) in enumerate(words)
     ]
     instances = [
-        an_instance(text or "x", now, client=text, topics=[text] * 2, unread=12_345_678, online=place % 2 == 0)
-        for place, text in enumerate(HOSTILE)
+        an_instance(name, now, client=name, topics=[name] * 2, unread=12_345_678, online=place % 2 == 0)
+        for place, (name, _) in enumerate(words)
     ]
-    topics = [a_queue(text or "x", 10**7, 10**11, 10**8, **{text or "x": 10**7}) for text in HOSTILE]
-    held = [a_held(90 + place, text, text, text, now, names=[text] * 2) for place, text in enumerate(HOSTILE)]
+    topics = [a_queue(name, 10**7, 10**11, 10**8, **{name: 10**7}) for name, _ in words]
+    held = [a_held(3_000 + place, name, name, text, now, names=[name] * 2) for place, (name, text) in enumerate(words)]
     return a_snapshot(now, instances=instances, topics=topics, recent=recent + facts, held=held,
                       hub={"url": HOSTILE[1], "problems": HOSTILE[:8], "notices": HOSTILE[8:]})  # fmt: skip
 
