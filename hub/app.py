@@ -48,10 +48,12 @@ from hub.log import Retention
 from hub.metrics import CONTENT_TYPE, HubCollector, exposition
 from hub.node import Node
 from hub.origins import Own
-from hub.paths import ensure_token
+from hub.paths import ensure_token, read_token
 from hub.ports import port_holder
 from hub.protocol import Bounds, ServerConfig, WebSocketProtocol
+from hub.request import Place
 from hub.source import Source
+from hub.stage import Stage
 from hub.tokens import HINT, Identity, Keyring, OwnerToken
 from hub.vault import Vault
 
@@ -108,6 +110,11 @@ class App:
             refused=lambda: door.refused,
             cut=lambda: self.cut,
             identify=lambda request: door.identify(request.scope),
+        )
+        self.stage = Stage(
+            identify=lambda request: door.identify(request.scope),
+            place=lambda: Place(self.url, read_token(settings.paths.token_file), settings.tls_cert),
+            fault=node.fault,
         )
         self.source = Source(node, self.facts, self.health.told)
         self.api = Api(
@@ -199,10 +206,11 @@ class App:
         logger.info("bridge_open", port=self.legacy, mode=self.bridge.mode)
 
     def _starlette(self) -> Starlette:
+        parts = (self.api, self.vault, self.depot, self.desk, self.health, self.stage)
         return Starlette(
             routes=[
                 WebSocketRoute("/ws", self.connections),
-                Mount("/api/v1", routes=self._api_routes()),
+                Mount("/api/v1", routes=[route for each in parts for route in each.routes()]),
                 Route("/healthz", self._healthz, methods=["GET"]),
                 Route("/readyz", self._readyz, methods=["GET"]),
                 Route("/metrics", answering(self._serve_metrics), methods=["GET"]),
@@ -212,10 +220,6 @@ class App:
             ],
             exception_handlers={404: self._not_found},
         )
-
-    def _api_routes(self) -> list[Route]:
-        apart = (self.api, self.vault, self.depot, self.desk, self.health)
-        return [route for each in apart for route in each.routes()]
 
     def _who_says_hello(self, token: str | None, scope: Any) -> Identity:
         return self.door.admit(token, scope) if token is not None else self.door.identify(scope)
@@ -371,6 +375,7 @@ class Server(uvicorn.Server):
         for listening in self.servers:
             listening.close()
         await self._app.bridge.stop()
+        await self._app.stage.stop()
         await self._app.node.stop()
         await self._part()
         await super().shutdown(sockets)

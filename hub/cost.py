@@ -43,7 +43,9 @@ class Share(Struct):
     messages_written: int = 0
 
 
-class ThreadShare(Struct):
+class Talk(Struct):
+    """What one thread holds, and what reading it has cost."""
+
     read: int = 0
     written: int = 0
     messages: int = 0
@@ -125,7 +127,7 @@ class Bill:
                 for place in own.places[begin:end]:
                     self._skipped[place] += 1
 
-    def threads(self) -> dict[str | None, ThreadShare]:
+    def threads(self) -> dict[str | None, Talk]:
         """Each thread, and what belongs to none under None."""
         readers = [0] * len(self._said)
         for lane in self._lanes.values():
@@ -133,9 +135,9 @@ class Bill:
             for nth, place in enumerate(lane.places):
                 now += lane.readers.get(nth, 0)
                 readers[place] = now - self._skipped.get(place, 0)
-        found: dict[str | None, ThreadShare] = {}
+        found: dict[str | None, Talk] = {}
         for (message, worth), number in zip(self._said, readers, strict=True):
-            thread = found.setdefault(message.thread, ThreadShare())
+            thread = found.setdefault(message.thread, Talk())
             thread.written += worth
             thread.read += worth * number
             thread.messages += 1
@@ -161,7 +163,7 @@ async def cost(node: Node) -> dict[str, Any]:
             await asyncio.sleep(0)
         bill.read(instance.origin, instance.name, hub.registry.spans(instance, first - 1, min(instance.read, head)))
     threads = bill.threads()
-    loose = threads.pop(None, ThreadShare())
+    loose = threads.pop(None, Talk())
     dearest = sorted(threads.items(), key=lambda each: (-each[1].read, -each[1].at))
     shares = sorted(bill.shares.values(), key=lambda each: (-each.read, each.name.lower()))
     return {
@@ -189,7 +191,7 @@ async def cost(node: Node) -> dict[str, Any]:
     }
 
 
-def _told(name: str | None, thread: ThreadShare) -> dict[str, Any]:
+def _told(name: str | None, thread: Talk) -> dict[str, Any]:
     return {
         "thread": name,
         "read": thread.read,

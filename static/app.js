@@ -75,6 +75,11 @@ const on = {
     messages.release();
     draw();
   },
+  // Its first arrow is on the page before the button could say more.
+  demo(event) {
+    event.currentTarget.disabled = true;
+    decide("POST", "/api/v1/demo", {});
+  },
   release: (offset) => decide("POST", `${HELD}/${offset}/release`),
   drop: (offset) => decide("DELETE", `${HELD}/${offset}`),
   async older() {
@@ -116,10 +121,11 @@ async function ask(path) {
   }
 }
 
-// What a person decides about a held message; whatever becomes of it, the tables show it.
-async function decide(method, path) {
+// What a person decides; whatever becomes of it, the tables show it.
+async function decide(method, path, said) {
   try {
-    const answer = await fetch(path, { method, headers: { Accept: "application/json" }, cache: "no-store" });
+    const body = said && JSON.stringify(said);
+    const answer = await fetch(path, { method, body, headers: { Accept: "application/json" }, cache: "no-store" });
     if (answer.status === 401) session.stop("signed out");
     else if (!answer.ok) console.info(`hubbub: ${(await answer.json()).message}`);
   } catch {

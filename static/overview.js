@@ -14,7 +14,7 @@ export function Page({ view, rows, nothing, older, fresh, on }) {
     html`<${HeldBack} view=${view} on=${on} />`,
     html`<main class=${view.empty ? "overview empty" : "overview"}><h2 class="unseen">Totals</h2><dl class="totals">${view.totals.map(
       (each) => html`<${Total} key=${each.label} each=${each} />`,
-    )}</dl><${Jump} view=${view} /><div class="stock">${view.empty ? html`<${Start} />` : html`<${Stock} view=${view} />`}</div><${Flow}
+    )}</dl><${Jump} view=${view} /><div class="stock">${view.empty ? html`<${Start} on=${on} />` : html`<${Stock} view=${view} />`}</div><${Flow}
       view=${view} rows=${rows} nothing=${nothing} older=${older} fresh=${fresh} on=${on} /></main>`,
   ];
 }
@@ -45,8 +45,8 @@ const Jump = ({ view }) =>
     !view.empty && [html`<a href="#instances">Instances</a>`, " ", html`<a href="#queues">Queues</a>`, " "]
   }<a href="#messages">Messages</a></nav>`;
 
-const Start = () =>
-  html`<section class="start"><h2>Nobody is here yet</h2><p>Watch a rehearsed conversation:</p><pre class="command"><code>hubbub demo</code></pre><p>Say something yourself; it waits until alice comes:</p><pre class="command"><code>hubbub send --as you alice "hello"</code></pre><p>Let Claude Code take part:</p><pre class="command"><code>hubbub connect claude</code></pre></section>`;
+const Start = ({ on }) =>
+  html`<section class="start"><h2>Nobody is here yet</h2><p>See it move: a rehearsed conversation, played by this hub.</p><p class="act"><button class="demo" type="button" onClick=${on.demo}>Play it here</button> <code>hubbub demo</code></p><p>Let the agents on this machine take part; each finds its hub by itself.</p><pre class="command"><code>hubbub connect all</code></pre><p>Say something yourself; it waits until alice comes.</p><pre class="command"><code>hubbub send --as you alice "hello"</code></pre></section>`;
 
 const Stock = ({ view }) => [
   html`<section class="instances"><h2 id="instances">Instances</h2><table aria-labelledby="instances"><thead><tr><th scope="col">Name</th><th scope="col" class="num">Unread</th><th scope="col" class="num">Oldest</th><th scope="col" class="seen">Last seen</th></tr></thead><tbody>${instances(view.instances)}</tbody></table>${

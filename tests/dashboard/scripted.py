@@ -76,6 +76,7 @@ class ScriptedHub:
                 Route("/api/v1/status", self._snapshot),
                 Route("/api/v1/messages", self._messages),
                 Route("/api/v1/messages/{id}", self._message),
+                Route("/api/v1/demo", self._play, methods=["POST"]),
                 Route("/api/v1/held/{offset:int}/release", self._decide, methods=["POST"]),
                 Route("/api/v1/held/{offset:int}", self._decide, methods=["DELETE"]),
                 WebSocketRoute("/ws", self._observe),
@@ -150,6 +151,11 @@ class ScriptedHub:
         self.decided.append((request.method, offset))
         self.snapshot["held"] = [each for each in self.snapshot["held"] if each["offset"] != offset]
         return JSONResponse({})
+
+    async def _play(self, request: Request) -> Response:
+        self.decided.append((request.method, 0))
+        assert await request.json() == {}
+        return JSONResponse({"playing": True}, status_code=202)
 
     async def _messages(self, request: Request) -> Response:
         query = request.query_params

@@ -180,6 +180,18 @@ def test_a_message_shows_as_it_comes_and_the_tables_follow(
     assert page.evaluate("window.same") is True, "the page was loaded anew"
 
 
+def test_the_demo_is_one_click_away_where_nobody_is_yet(serve: Callable[..., Any], window: Window, make: Any) -> None:
+    hub = serve(make.nobody_yet(now()))
+    page = window(hub.url)
+    is_live(page)
+    button = page.get_by_role("button", name="Play it here")
+    button.click()
+    expect(button).to_be_disabled()
+    wait_until(page, lambda: hub.decided == [("POST", 0)])
+    hub.say(make.a_message(2, "ada", "ben", "Does the build pass?", make.rfc3339(now())))
+    expect(page.locator("#m2 .arrow")).to_be_visible()
+
+
 def test_what_was_taken_is_confirmed_so_that_more_may_come(
     serve: Callable[..., Any], window: Window, make: Any
 ) -> None:

@@ -58,7 +58,7 @@ def test_a_filter_in_the_address_holds_without_scripts(make: Any) -> None:
 
 def test_an_empty_hub_names_the_commands_to_type(make: Any) -> None:
     text = Reading(browse(make.nobody_yet()).get("/").text).text
-    for command in ("hubbub demo", 'hubbub send --as you alice "hello"', "hubbub connect claude"):
+    for command in ("hubbub demo", 'hubbub send --as you alice "hello"', "hubbub connect all", "Play it here"):
         assert command in text
 
 

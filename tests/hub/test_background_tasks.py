@@ -92,6 +92,10 @@ NOTICED = {
         "who asked: the volume is null then",
         "tests/hub/test_health.py::test_a_disk_that_hangs_is_looked_at_once_and_the_rest_is_told",
     ),
+    "hub/stage.py _begin": Noticed(
+        "itself: it is told on /readyz and in GET /demo",
+        "tests/hub/test_stage.py::test_a_play_that_meets_a_bug_is_told_and_another_can_be_begun",
+    ),
     "hub/client.py start": Noticed("everybody who asks or listens has the error", THE_CLIENT),
     "hub/client.py _serve": Noticed("the same: it closes the socket", THE_CLIENT),
     "hub/daemon.py _reap_later": Noticed(
