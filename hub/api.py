@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
 from datetime import datetime
 from random import randint
 from typing import Any, TypeVar
@@ -12,6 +13,7 @@ import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Receive
 
 from hub import frames, inquiry, refusal, wire
 from hub.attachments import Attachments
@@ -257,7 +259,7 @@ class Api:
         hello = frames.Hello(name=instance.name, share=True, credit=0, client="http")
         session, _ = await self.node.open(hello, ear)
         try:
-            async with asyncio.timeout(wait):
+            async with asyncio.timeout(wait), ear.hanging_up(request.receive):
                 while ear.ending is None:
                     found, more = await ask()
                     if found:
@@ -524,6 +526,25 @@ class _Ear:
         """Return once there is more."""
         await self._bell.wait()
         self._bell.clear()
+
+    @asynccontextmanager
+    async def hanging_up(self, receive: Receive) -> AsyncIterator[None]:
+        """While the block runs, the session ends with the request's connection: a waiter that was killed is gone, and
+        not here for as long as it meant to wait."""
+
+        async def listen() -> None:
+            try:
+                while (await receive())["type"] != "http.disconnect":
+                    pass
+            finally:
+                self.finish(Unavailable("Whoever asked has hung up."))
+
+        listening = asyncio.create_task(listen())
+        try:
+            yield
+        finally:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
 
 
 async def read_bytes(request: Request, most: int) -> bytes:

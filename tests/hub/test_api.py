@@ -10,6 +10,8 @@ from typing import Any
 import httpx2
 import pytest
 
+from hub.api import _Ear
+from hub.tokens import Grant, Identity
 from tests.hub.live import BOUND, Live, live
 
 
@@ -58,6 +60,32 @@ async def test_a_wait_ends_the_moment_a_message_comes(hub: Live) -> None:
         await bob.publish("alice", "here it is")
         assert await waiting == ["here it is"]
         assert await unread(hub, "alice") == ["here it is"], "a wait marks nothing"
+
+
+async def test_whoever_waits_and_is_killed_is_offline_at_once(hub: Live) -> None:
+    async with hub.session(None, observe=True) as watcher:
+        reader, writer = await asyncio.open_connection(*hub.http.removeprefix("http://").split(":"))
+        path = "/api/v1/messages?as=alice&unread=1&wait=60"
+        writer.write(
+            f"GET {path} HTTP/1.1\r\nHost: {hub.http[7:]}\r\nAuthorization: Bearer {hub.token}\r\n\r\n".encode()
+        )
+        while (await watcher.frame("message"))["topic"] != "$session.joined":
+            pass
+        writer.transport.abort()
+        while (fact := await watcher.frame("message"))["topic"] != "$session.left":
+            pass
+        assert (fact["data"]["name"], fact["data"]["sessions"]) == ("alice", 0)
+        assert await reader.read() == b""
+
+
+async def test_a_wait_whose_server_fails_has_lost_its_client() -> None:
+    async def receive() -> Any:
+        raise RuntimeError("a bug")
+
+    ear = _Ear(Identity(grant=Grant(id="owner", scopes=frozenset())))
+    async with asyncio.timeout(BOUND), ear.hanging_up(receive):
+        await ear.hear()
+    assert ear.ending is not None
 
 
 async def test_a_wait_ends_at_its_time_limit(hub: Live) -> None:

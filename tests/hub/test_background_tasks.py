@@ -68,6 +68,10 @@ NOTICED = {
         "whoever reads the page",
         "tests/hub/test_pages.py::test_a_page_is_read_again_once_it_was_forgotten_or_has_failed",
     ),
+    "hub/api.py hanging_up": Noticed(
+        "the wait: its client counts as gone",
+        "tests/hub/test_api.py::test_a_wait_whose_server_fails_has_lost_its_client",
+    ),
     "hub/plain.py run": Noticed(
         "the connection: its client counts as gone",
         "tests/hub/test_plain.py::test_a_server_whose_receive_fails_has_lost_the_client",
