@@ -152,6 +152,44 @@ async def test_whatever_is_wrong_with_the_inbox_the_next_hop_has_the_message_onc
         await nothing_more(at)
 
 
+async def test_an_inbox_that_goes_while_the_process_stays_costs_no_message(
+    hub: ScriptedHub, inbox: SessionInbox, tmp_path: Path
+) -> None:
+    async with desk(hub, tmp_path, environ=inbox.environ) as at:
+        await at.link.hub()
+        await hub.tell("alice", "one")
+        await inbox.has(1)
+        assert asked(at, inbox.texts[0]) is None  # the session has taken it up
+        await at.read(1)
+        inbox.path.unlink()  # the client was started again, and listens elsewhere
+        await hub.tell("alice", "two")
+        await until(at, lambda: at.courier.tallies[Hop.INBOX].failed)
+        handing = amid(at)
+        assert handing is not None
+        assert ("two" in handing.printed.out, "one" in handing.printed.out) == (True, False)
+        at.courier.printed(handing)
+        await at.read(2)
+        await nothing_more(at)
+
+
+async def test_a_client_that_is_started_again_before_it_showed_a_notice_is_given_it_anew(
+    hub: ScriptedHub, inbox: SessionInbox, tmp_path: Path
+) -> None:
+    async with desk(hub, tmp_path, environ=inbox.environ) as at:
+        await at.link.hub()
+        await hub.tell("alice", "one")
+        await inbox.has(1)  # written, and the client ends before it has looked
+    assert hub.people["alice"].read == 0
+    (tmp_path / "again").mkdir()
+    async with session_inbox(tmp_path / "again") as later, desk(hub, tmp_path, environ=later.environ) as at:
+        await later.has(1)
+        assert "one" in later.texts[0]
+        assert asked(at, later.texts[0]) is None
+        await at.read(1)
+        await nothing_more(at)
+        assert len(later.texts) == 1
+
+
 def left_behind(folder: Path) -> str:
     import socket
 
