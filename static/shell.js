@@ -4,6 +4,7 @@ import { made } from "./dialog.js";
 import { Keys } from "./keys.js";
 import { Live } from "./live.js";
 import { remember } from "./memory.js";
+import { Notices } from "./notices.js";
 import { clock, instant, plural } from "./words.js";
 
 const BREAK = 3_000; // ms without a hub before the page says more than that it is reconnecting
@@ -13,6 +14,7 @@ const root = document.documentElement;
 export class Shell {
   #live = document.querySelector(".live");
   #banner = document.querySelector(".banner");
+  #notices = new Notices();
   #state = { kind: "still" };
   #lost = null; // runs out when a break has become more than that
   #gone = false; // it has
@@ -34,7 +36,17 @@ export class Shell {
       url: `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`,
       resume,
       epoch,
-      on: { gap() {}, status() {}, ...on, state: (state) => this.#say(state, on.state), signedOut },
+      on: {
+        gap() {},
+        status() {},
+        ...on,
+        state: (state) => this.#say(state, on.state),
+        message: (frame) => {
+          on.message(frame);
+          this.#notices.hear(frame);
+        },
+        signedOut,
+      },
     });
     session.start();
     return session;
@@ -57,6 +69,7 @@ export class Shell {
     } else if (absent) {
       this.#lost ??= setTimeout(() => {
         this.#gone = true;
+        this.#notices.lost();
         this.#draw();
       }, BREAK);
     }

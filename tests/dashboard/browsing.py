@@ -59,11 +59,11 @@ class Window:
 
 
 def wait_until(page: Page, so: Callable[[], bool]) -> None:
-    for _ in range(500):
+    for _ in range(1_500):
         if so():
             return
         page.wait_for_timeout(10)  # the browser's events are handled meanwhile, which a sleep would not let them be
-    raise AssertionError("it did not come to that within 5 s")
+    raise AssertionError("it did not come to that within 15 s")
 
 
 def is_live(page: Page) -> None:
