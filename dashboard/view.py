@@ -7,7 +7,7 @@ A snapshot is the JSON of `GET /api/v1/snapshot`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import tzinfo
 from typing import Any, TypeAlias
 from urllib.parse import quote
@@ -130,6 +130,7 @@ class InstanceRow(Struct, frozen=True, kw_only=True):
     seen: str
     seen_at: str
     client: str
+    hops: str  # how a message gets to its model, the best way first
     topics: list[str]
 
 
@@ -159,9 +160,11 @@ class QueueRow(Struct, frozen=True, kw_only=True):
     rest_hue: int
     backlog: str  # of the reader furthest behind
     waiting: bool
+    oldest: str  # how long the oldest message waits that somebody has not read
+    late: bool
+    marks: str  # what is wrong with it
     messages: str
     size: str
-    head: str
     readers: list[ReaderCell]
     more_readers: list[ReaderCell]
     more: str  # what the folded readers amount to
@@ -209,8 +212,11 @@ def overview(snapshot: Snapshot, chosen: Filter, *, now: int | None = None) -> O
     hub, instances = snapshot["hub"], snapshot["instances"]
     rows = [_instance(each, chosen, moment) for each in sorted(instances, key=_here_first)]
     folded = [row for row in rows if not row.online and not row.waiting] if len(rows) > INSTANCES_SHOWN else []
-    topics = sorted(snapshot["topics"], key=_worst_first)
-    queues = [_queue(each, chosen) for each in topics]
+    online = {each["name"] for each in instances if each["online"]}
+    looping = {INBOX + name.lower() for each in snapshot.get("held", ()) for name in each["names"]}
+    worst = sorted(((_state_of(each, online, looping, moment), each) for each in snapshot["topics"]), key=_worst_first)
+    topics = [each for _, each in worst]
+    queues = [_queue(each, state, chosen, moment) for state, each in worst]
     return Overview(
         title=(
             "Hubbub: not ready"
@@ -344,6 +350,7 @@ def _instance(each: Mapping[str, Any], chosen: Filter, now: int) -> InstanceRow:
         seen=ago(now - instant(each["last_seen"])) if each["last_seen"] else "never",
         seen_at=each["last_seen"] or "",
         client=visible(each["client"] or ""),
+        hops=visible("by " + ", ".join(each["hops"])) if each["hops"] else "",
         topics=[visible(topic) for topic in each["topics"]],
     )
 
@@ -376,7 +383,41 @@ def _held_more(number: int) -> str:
     return f"{plural(number, 'more message')} held" if number > 0 else ""
 
 
-def _queue(each: Mapping[str, Any], chosen: Filter) -> QueueRow:
+class _QueueState(Struct, frozen=True):
+    """What is wrong with a queue. `oldest` is in milliseconds since 1970: 0 if that is further back than is known, None
+    if nothing waits. It is stuck if somebody who is online has left a message unread for too long."""
+
+    looping: bool
+    stuck: bool
+    bounced: int
+    oldest: int | None
+    most: int  # what the reader furthest behind has not read
+    all: int  # what all of them have not
+
+
+def _state_of(each: Mapping[str, Any], online: Set[str], looping: Set[str], now: int) -> _QueueState:
+    behind = [
+        (reader["name"], instant(reader["oldest_at"]) if reader["oldest_at"] else 0)
+        for reader in each["readers"]
+        if reader["backlog"]
+    ]
+    backlogs = [reader["backlog"] for reader in each["readers"]]
+    return _QueueState(
+        each["topic"] in looping,
+        any(name in online and oldest and now - oldest >= TOO_LONG for name, oldest in behind),
+        each["bounced"],
+        min((oldest for _, oldest in behind), default=None),
+        max(backlogs, default=0),
+        sum(backlogs),
+    )
+
+
+def _marks(state: _QueueState) -> str:
+    expired = f"{count(state.bounced)} expired" if state.bounced else ""
+    return ", ".join(filter(None, ["looping" if state.looping else "", "stuck" if state.stuck else "", expired]))
+
+
+def _queue(each: Mapping[str, Any], state: _QueueState, chosen: Filter, now: int) -> QueueRow:
     topic = visible(each["topic"])
     readers = sorted(each["readers"], key=lambda reader: (-reader["backlog"], reader["name"].lower()))
     cells = [
@@ -393,9 +434,11 @@ def _queue(each: Mapping[str, Any], chosen: Filter) -> QueueRow:
         rest_hue=hue(rest),
         backlog=cells[0].backlog if cells else "",
         waiting=bool(cells) and cells[0].behind,
+        oldest="" if state.oldest is None else span(now - state.oldest) if state.oldest else "unknown",
+        late=bool(state.oldest) and now - (state.oldest or 0) >= TOO_LONG,
+        marks=_marks(state),
         messages=count(each["messages"]),
         size=size(each["bytes"]),
-        head=count(each["head"]),
         readers=cells[:READERS_SHOWN],
         more_readers=cells[READERS_SHOWN:],
         more=_folded("reader", [{"readers": [reader]} for reader in readers[READERS_SHOWN:]]),
@@ -411,10 +454,20 @@ def _here_first(each: Mapping[str, Any]) -> tuple[bool, str]:
     return not each["online"], each["name"].lower()
 
 
-def _worst_first(each: Mapping[str, Any]) -> tuple[bool, int, int, str]:
-    """By the reader furthest behind, then by all of them; what the hub tells comes last."""
-    backlogs = [reader["backlog"] for reader in each["readers"]]
-    return each["topic"].startswith("$"), -max(backlogs, default=0), -sum(backlogs), each["topic"]
+def _worst_first(row: tuple[_QueueState, Mapping[str, Any]]) -> tuple[Any, ...]:
+    """What goes round in circles, is stuck or has lost something; then whose oldest waits longest; then the longest."""
+    state, each = row
+    return (
+        each["topic"].startswith("$"),
+        not state.looping,
+        not state.stuck,
+        -state.bounced,
+        state.oldest is None,
+        state.oldest or 0,
+        -state.most,
+        -state.all,
+        each["topic"],
+    )
 
 
 def _folded(what: str, rest: list[Any]) -> str:

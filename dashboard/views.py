@@ -15,6 +15,7 @@ from starlette.requests import Request
 from dashboard.conversation import NOTHING, Place, conversation
 from dashboard.cost import cost
 from dashboard.health import health
+from dashboard.pulse import pulse
 from dashboard.source import Source
 from dashboard.view import Filter, entries, flow, nothing, older, overview
 from dashboard.words import instant
@@ -47,6 +48,7 @@ def plain(value: Any) -> Any:
 
 async def _overview(source: Source, request: Request) -> Drawn:
     told = plain(await source.snapshot())
+    hour = plain(await source.pulse())
     chosen = Filter.of(request.query_params)
     held = entries(told.pop("recent"))
     return Drawn(
@@ -55,9 +57,10 @@ async def _overview(source: Source, request: Request) -> Drawn:
             "flow": flow(held, chosen, now=instant(told["at"])),
             "nothing": nothing(held, chosen),
             "older": older(held, told),
+            "pulse": pulse(hour),
         },
         about={**told["hub"], "at": told["at"]},
-        state={"snapshot": told, "entries": held},
+        state={"snapshot": told, "entries": held, "pulse": hour},
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -11,7 +12,7 @@ from msgspec import structs
 
 from hub import frames, wire
 from hub.errors import UnknownMessage
-from hub.fold import CURSORS, DROPPED, HOLD_DROPPED, PRESENCE, PURGED, is_held
+from hub.fold import CURSORS, DROPPED, EXPIRED, HOLD_DROPPED, PRESENCE, PURGED, is_held
 from hub.holds import written
 from hub.log import Party, Search, Span
 from hub.message import Message
@@ -24,6 +25,7 @@ from hub.topic import INBOX, address, name_key, pattern_key
 RECENT = 100  # messages on the dashboard's first page
 MAX_ANSWER = 2**20  # bytes of messages in one answer, or the largest body if that is more
 CHUNK = 16  # messages read at once where each may be as large as messages get
+BOUNCES = 200  # facts of messages that expired unread
 PAGE = 256  # movements of cursors read at once
 MAX_MOVEMENTS = 40_000  # looked through for when a message was read: as many as an hour has at most
 ROUNDING = 0.5e-6  # seconds by which the time that JSON shows of a message may lie after its own
@@ -418,26 +420,30 @@ def parties(node: Node) -> list[dict[str, Any]]:
 async def topics(node: Node) -> list[dict[str, Any]]:
     """What is kept of each topic, and how far behind each of its readers is; the hub's own facts are left out."""
     hub = node.hub
-    readers: dict[str, dict[str, int]] = {}  # topic -> instance -> its backlog
+    readers: dict[str, dict[str, Backlog]] = {}  # topic -> instance -> its backlog
     for instance in list(hub.registry.instances.values()):  # more may register while the log is asked
         for span in hub.registry.spans(instance, 0, hub.head):
-            readers.setdefault(span.topic, {})[instance.name] = 0
+            readers.setdefault(span.topic, {})[instance.name] = Backlog()
         for span in hub.registry.spans(instance, instance.read, hub.head):
-            readers.setdefault(span.topic, {}).setdefault(instance.name, 0)
-            readers[span.topic][instance.name] += await _backlog(node, instance, span)
+            known = readers.setdefault(span.topic, {}).get(instance.name, Backlog())
+            readers[span.topic][instance.name] = known.and_then(await _backlog(node, instance, span))
     for topic, inbox in hub.registry.inboxes.items():
         if topic not in readers:  # it waits for a name that nobody has registered
-            waiting = sum(1 for each in inbox.messages if each.expires_at is None or each.expires_at > node.now())
-            readers[topic] = {topic.removeprefix(INBOX): waiting}
+            waiting = [each.at for each in inbox.messages if each.expires_at is None or each.expires_at > node.now()]
+            readers[topic] = {topic.removeprefix(INBOX): Backlog(len(waiting), min(waiting, default=None))}
+    bounced = await _bounced(node)
     return [
         {
             "topic": topic,
             "messages": stock.messages,
             "bytes": stock.size,
             "head": stock.head,
+            "bounced": bounced[topic],
             "readers": [
-                {"name": name, "backlog": backlog}
-                for name, backlog in sorted(readers.get(topic, {}).items(), key=lambda each: (-each[1], each[0]))
+                {"name": name, "backlog": backlog.messages, "oldest_at": _moment(backlog.oldest_at)}
+                for name, backlog in sorted(
+                    readers.get(topic, {}).items(), key=lambda each: (-each[1].messages, each[0])
+                )
             ],
         }
         for topic, stock in sorted(hub.registry.topics.items())
@@ -445,18 +451,37 @@ async def topics(node: Node) -> list[dict[str, Any]]:
     ]
 
 
-async def _backlog(node: Node, instance: Instance, span: Span) -> int:
-    """How many messages of a span an instance is yet to read: from the window, and from the log what is older."""
+class Backlog(NamedTuple):
+    """What an instance is yet to read of a topic; `oldest_at` is None where that lies before the window in memory."""
+
+    messages: int = 0
+    oldest_at: float | None = None
+
+    def and_then(self, later: Backlog) -> Backlog:
+        """With what comes after it in the log."""
+        oldest_at = self.oldest_at if self.messages else later.oldest_at
+        return Backlog(self.messages + later.messages, oldest_at)
+
+
+async def _backlog(node: Node, instance: Instance, span: Span) -> Backlog:
+    """What an instance is yet to read of a span: from the window, and from the log how much is older."""
     hub, now = node.hub, node.now()
-    count = sum(
-        1
-        for each in hub.window.lane(span.topic, span.after, span.upto)
-        if not (_own(instance, each) or each.expired(now))
-    )
-    if span.after + 1 < hub.window.floor:
-        older = span._replace(upto=min(span.upto, hub.window.floor - 1))
-        count += await node.log.count([older], instance.origin, now)
-    return count
+    here = Backlog(*hub.window.count(span, instance.origin, now))
+    if span.after + 1 >= hub.window.floor:
+        return here
+    older = span._replace(upto=min(span.upto, hub.window.floor - 1))
+    return Backlog(await node.log.count([older], instance.origin, now)).and_then(here)
+
+
+async def _bounced(node: Node) -> Counter[str]:
+    """How many messages to each inbox expired unread within the last hour, of the last BOUNCES that did at all."""
+    facts = await node.log.search(Search(topic=EXPIRED, hub_facts=True, limit=BOUNCES))
+    late = node.now() - 3600
+    return Counter(INBOX + fact.data["name"].lower() for fact in facts if fact.at > late)
+
+
+def _moment(at: float | None) -> datetime | None:
+    return None if at is None else frames.moment(at)
 
 
 async def totals(node: Node) -> dict[str, Any]:

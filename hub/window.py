@@ -181,14 +181,6 @@ class Window:
             self._kept = run.size
         self._runs[key] = run
 
-    def lane(self, topic: str, after: int, upto: int) -> list[Message]:
-        """One topic's messages between two offsets, as far as the window has them."""
-        lane = self._lanes.get(topic)
-        if lane is None:
-            return []
-        begin, end = lane.place(after, upto)
-        return lane.messages[begin:end]
-
     def count(self, span: Span, besides: int, now: float) -> tuple[int, float | None]:
         """How many messages of a span the window has, and when the oldest was said, without expired ones and, but for
         inboxes, those of origin `besides`.

@@ -1,6 +1,7 @@
 // Takes over the page that the server drew, and keeps it true: messages as they come, tables when something changed.
 
 import { h, hydrate, render } from "./vendor/preact.js";
+import { Charts } from "./charts.js";
 import { Page } from "./overview.js";
 import { Refresh } from "./refresh.js";
 import { Shell } from "./shell.js";
@@ -166,6 +167,7 @@ const session = shell.observe({
     },
     message(frame) {
       if (messages.add(frame, above)) draw();
+      if (!frame.topic.startsWith("$")) charts.count(now());
       tables.soon();
     },
     gap(frame) {
@@ -187,6 +189,7 @@ root.addEventListener("click", (event) => {
 hydrate(h(Page, page(instant(snapshot.at))), root);
 document.documentElement.dataset.taken = "over"; // what comes after this is live
 skew = instant(snapshot.at) - Date.now();
+const charts = new Charts(drawn.pulse, ask);
 setInterval(draw, 1_000);
 setInterval(() => session.state.kind === "live" && tables.soon(), REST);
 setInterval(() => session.state.kind === "live" && (snapshot.hub.problems ?? []).length > 0 && tables.soon(), TROUBLED);

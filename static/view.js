@@ -70,8 +70,11 @@ export function overview(snapshot, chosen, now) {
   const rows = [...instances].sort(hereFirst).map((each) => instanceRow(each, chosen, now));
   const folds = (row) => rows.length > INSTANCES_SHOWN && !row.online && !row.waiting;
   const folded = rows.filter(folds);
-  const topics = [...snapshot.topics].sort(worstFirst);
-  const queues = topics.map((each) => queueRow(each, chosen));
+  const online = new Set(instances.filter((each) => each.online).map((each) => each.name));
+  const looping = new Set((snapshot.held ?? []).flatMap((each) => each.names).map((name) => `inbox.${name.toLowerCase()}`));
+  const worst = snapshot.topics.map((each) => [queueState(each, online, looping, now), each]).sort(worstFirst);
+  const topics = worst.map(([, each]) => each);
+  const queues = worst.map(([state, each]) => queueRow(each, state, chosen, now));
   const open = topics.filter((each) => !each.topic.startsWith("$"));
   return {
     title: hub.problems?.length ? "Hubbub: not ready" : `Hubbub: ${count(hub.online)} online, ${many(hub.unread)} unread`,
@@ -193,6 +196,7 @@ function instanceRow(each, chosen, now) {
     seen: each.last_seen ? ago(now - instant(each.last_seen)) : "never",
     seen_at: each.last_seen ?? "",
     client: visible(each.client ?? ""),
+    hops: each.hops?.length > 0 ? visible(`by ${each.hops.join(", ")}`) : "",
     topics: each.topics.map(visible),
   };
 }
@@ -218,7 +222,25 @@ function heldRow(each) {
 
 const heldMore = (number) => (number > 0 ? `${plural(number, "more message")} held` : "");
 
-function queueRow(each, chosen) {
+// What is wrong with a queue; `oldest` is 0 where that is further back than is known, null if nothing waits.
+function queueState(each, online, looping, now) {
+  const behind = each.readers.filter((reader) => reader.backlog > 0);
+  const since = (reader) => (reader.oldest_at ? instant(reader.oldest_at) : 0);
+  const backlogs = each.readers.map((reader) => reader.backlog);
+  return {
+    looping: looping.has(each.topic),
+    stuck: behind.some((reader) => online.has(reader.name) && since(reader) > 0 && now - since(reader) >= TOO_LONG),
+    bounced: each.bounced,
+    oldest: behind.length > 0 ? Math.min(...behind.map(since)) : null,
+    most: Math.max(0, ...backlogs),
+    all: backlogs.reduce((amount, backlog) => amount + backlog, 0),
+  };
+}
+
+const marksOf = ({ looping, stuck, bounced }) =>
+  [looping && "looping", stuck && "stuck", bounced > 0 && `${count(bounced)} expired`].filter(Boolean).join(", ");
+
+function queueRow(each, state, chosen, now) {
   const topic = visible(each.topic);
   const readers = [...each.readers].sort(
     (one, other) => other.backlog - one.backlog || order(one.name.toLowerCase(), other.name.toLowerCase()),
@@ -238,9 +260,11 @@ function queueRow(each, chosen) {
     rest_hue: hue(rest),
     backlog: cells.length > 0 ? cells[0].backlog : "",
     waiting: cells.length > 0 && cells[0].behind,
+    oldest: state.oldest === null ? "" : state.oldest ? span(now - state.oldest) : "unknown",
+    late: Boolean(state.oldest) && now - state.oldest >= TOO_LONG,
+    marks: marksOf(state),
     messages: count(each.messages),
     size: size(each.bytes),
-    head: count(each.head),
     readers: cells.slice(0, READERS_SHOWN),
     more_readers: cells.slice(READERS_SHOWN),
     more: foldedText("reader", readers.slice(READERS_SHOWN).map((reader) => ({ readers: [reader] }))),
@@ -257,17 +281,13 @@ const order = (one, other) => (one < other ? -1 : one > other ? 1 : 0);
 const hereFirst = (one, other) =>
   other.online - one.online || order(one.name.toLowerCase(), other.name.toLowerCase());
 
-function worstFirst(one, other) {
-  const rank = (each) => {
-    const backlogs = each.readers.map((reader) => reader.backlog);
-    return [
-      each.topic.startsWith("$") ? 1 : 0,
-      -Math.max(0, ...backlogs),
-      -backlogs.reduce((amount, backlog) => amount + backlog, 0),
-    ];
-  };
-  const ranks = rank(other);
-  return rank(one).map((part, place) => part - ranks[place]).find((part) => part !== 0) ?? order(one.topic, other.topic);
+function worstFirst([one, its], [other, others]) {
+  const rank = (state, { topic }) => [
+    topic.startsWith("$"), !state.looping, !state.stuck, -state.bounced,
+    state.oldest === null, state.oldest ?? 0, -state.most, -state.all,
+  ];
+  const ranks = rank(other, others);
+  return rank(one, its).map((part, place) => part - ranks[place]).find((part) => part !== 0) ?? order(its.topic, others.topic);
 }
 
 function foldedText(what, rest) {

@@ -63,8 +63,8 @@ def a_held(offset: int, sender: str, to: str, body: str, now: datetime, **more: 
 
 
 def a_queue(topic: str, messages: int, size: int, head: int, /, **readers: int) -> dict[str, Any]:
-    told = [{"name": name, "backlog": backlog} for name, backlog in readers.items()]
-    return {"topic": topic, "messages": messages, "bytes": size, "head": head, "readers": told}
+    told = [{"name": name, "backlog": backlog, "oldest_at": None} for name, backlog in readers.items()]
+    return {"topic": topic, "messages": messages, "bytes": size, "head": head, "bounced": 0, "readers": told}
 
 
 def a_snapshot(now: datetime = NOON, **parts: Any) -> dict[str, Any]:
@@ -122,9 +122,9 @@ def a_talk(snapshot: dict[str, Any], history: list[dict[str, Any]], **wanted: An
     return {"messages": page, "more": more, "ladders": ladders(snapshot, page), "parties": parties}
 
 
-def a_pulse(at: str, *beats: tuple[int, int, float | None]) -> dict[str, Any]:
+def a_pulse(at: str | datetime, *beats: tuple[int, int, float | None]) -> dict[str, Any]:
     """The last hour of a hub that has run for one; a beat is (seconds ago, messages, milliseconds)."""
-    now = datetime.fromisoformat(at)
+    now = at if isinstance(at, datetime) else datetime.fromisoformat(at)
     return {
         "at": at,
         "since": before(now, hours=1),
@@ -177,7 +177,8 @@ def a_busy_hour(now: datetime = NOON) -> dict[str, Any]:
     ]  # fmt: skip
     instances = [
         an_instance("planner", now, topics=["build.>", "review"], state="waiting"),
-        an_instance("api", now, client="codex/0.169", topics=["build.linux"], state="working", wakes=True),
+        an_instance("api", now, client="codex/0.169", topics=["build.linux"], state="working", wakes=True,
+                    hops=["channel", "hooks"]),
         an_instance("web", now, client="gemini-cli/0.9.2", state="idle", wakes=False, unread=1,
                     oldest_unread_at=before(now, seconds=70),
                     topics=["build.linux", "build.macos"]),
@@ -199,6 +200,11 @@ def a_busy_hour(now: datetime = NOON) -> dict[str, Any]:
         a_queue("inbox.ci", 3, 190, 4702, ci=0),
         a_queue("review", 4, 410, 4709, planner=0, Reviewer_2=0),
     ]
+    for topic, minutes in (("inbox.docs", 12), ("build.macos", 21), ("build.linux", 22), ("inbox.reviewer_2", 0.15)):
+        (queue,) = (each for each in topics if each["topic"] == topic)
+        for reader in queue["readers"]:
+            reader["oldest_at"] = before(now, minutes=minutes) if reader["backlog"] else None
+    topics[1]["bounced"] = 2
     held = [a_held(4711, "web", "ci", "Thanks! Standing by.", now)]
     return a_snapshot(now, instances=instances, topics=topics, recent=recent, held=held,
                       hub={"head": 4713, "floor": 1})  # fmt: skip
@@ -272,6 +278,9 @@ def a_hostile_hour(now: datetime = NOON, texts: tuple[str, ...] = HOSTILE) -> di
         for place, (name, _) in enumerate(words)
     ]
     topics = [a_queue(name, 10**7, 10**11, 10**8, **{name: 10**7}) for name, _ in words]
+    for queue, wait in zip(topics, (None, 1, 10), strict=False):
+        queue["readers"][0]["oldest_at"] = wait and before(now, minutes=wait)
+        queue["bounced"] = 10**6
     held = [a_held(3_000 + place, name, name, text, now, names=[name] * 2) for place, (name, text) in enumerate(words)]
     return a_snapshot(now, instances=instances, topics=topics, recent=recent + facts, held=held,
                       hub={"url": HOSTILE[1], "problems": HOSTILE[:8], "notices": HOSTILE[8:]})  # fmt: skip

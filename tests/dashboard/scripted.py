@@ -69,11 +69,13 @@ class ScriptedHub:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._socket.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}/"
+        self._source = ScriptedSource(lambda: self.snapshot)
         self.app = Starlette(
             routes=[
-                *routes(ScriptedSource(lambda: self.snapshot), may_see=lambda _request: self.open),
+                *routes(self._source, may_see=lambda _request: self.open),
                 Route("/api/v1/snapshot", self._snapshot),
                 Route("/api/v1/status", self._snapshot),
+                Route("/api/v1/pulse", self._pulse),
                 Route("/api/v1/messages", self._messages),
                 Route("/api/v1/messages/{id}", self._message),
                 Route("/api/v1/demo", self._play, methods=["POST"]),
@@ -156,6 +158,9 @@ class ScriptedHub:
         self.decided.append((request.method, 0))
         assert await request.json() == {}
         return JSONResponse({"playing": True}, status_code=202)
+
+    async def _pulse(self, _request: Request) -> Response:
+        return JSONResponse(await self._source.pulse())
 
     async def _messages(self, request: Request) -> Response:
         query = request.query_params

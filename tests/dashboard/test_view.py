@@ -113,6 +113,35 @@ def test_the_worst_queue_comes_first_and_its_worst_reader_too(make: Any, noon: d
     assert (queues[3].backlog, queues[3].waiting) == ("", False)
 
 
+def test_a_queue_that_goes_round_or_is_stuck_comes_before_a_longer_one(make: Any, noon: datetime) -> None:
+    def queue(name: str, backlog: int, minutes: float | None, bounced: int = 0) -> dict[str, Any]:
+        made = make.a_queue(f"inbox.{name}", 9, 10, 6, **{name: backlog})
+        made["readers"][0]["oldest_at"] = None if minutes is None else make.before(noon, minutes=minutes)
+        return {**made, "bounced": bounced}
+
+    topics = [
+        queue("long", 90, 1),
+        queue("away", 1, 30),
+        queue("far", 1, None),
+        queue("stuck", 1, 6),
+        queue("lost", 0, None, bounced=3),
+        queue("round", 1, 0.5),
+        queue("done", 0, None),
+    ]
+    instances = [make.an_instance(name, noon, online=name != "away") for name in ("long", "away", "stuck", "round")]
+    held = [make.a_held(9, "round", "x", "again", noon)]
+    rows = show(make.a_snapshot(noon, instances=instances, topics=topics, held=held)).queues
+    assert [(row.rest, row.marks, row.oldest, row.late) for row in rows] == [
+        ("round", "looping", "30 s", False),
+        ("stuck", "stuck", "6 min", True),
+        ("lost", "3 expired", "", False),
+        ("far", "", "unknown", False),
+        ("away", "", "30 min", True),
+        ("long", "", "1 min", False),
+        ("done", "", "", False),
+    ]
+
+
 def test_an_inbox_shows_its_name_in_its_hue(make: Any, noon: datetime) -> None:
     row = show(make.a_snapshot(noon, topics=[make.a_queue("inbox.alice", 1, 10, 5)])).queues[0]
     assert (row.prefix, row.rest, row.rest_hue, row.link) == ("inbox.", "alice", 23, "?topic=inbox.alice")

@@ -259,7 +259,9 @@ async def test_instances_topics_and_status_are_told(hub: Live) -> None:
         ("bob", False, 0, 0),
     ]
     topics = {row["topic"]: row for row in (await hub.request("GET", "/api/v1/topics")).json()["topics"]}
-    assert topics["build.linux"]["readers"] == [{"name": "alice", "backlog": 1}]
+    assert topics["build.linux"]["readers"] == [
+        {"name": "alice", "backlog": 1, "oldest_at": rows[0]["oldest_unread_at"]}
+    ]
     assert topics["inbox.carol"]["messages"] == 1
     status = (await hub.request("GET", "/api/v1/status")).json()
     assert set(status) >= {"url", "pid", "mode", "version", "head", "instances", "online", "unread"}
