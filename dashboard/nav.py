@@ -17,6 +17,8 @@ class Place(Struct, frozen=True):
 PLACES: tuple[Place, ...] = (
     Place("/", "Overview", "o"),
     Place("/conversation", "Conversation", "c"),
+    Place("/topics", "Topics", "t"),
+    Place("/search", "Search", "s"),
     Place("/health", "Health", "h"),
     Place("/cost", "Cost", "c"),
 )

@@ -104,14 +104,13 @@ def page_headers(host: str = "") -> dict[str, str]:
 
 
 def _page(view: View, source: Source, may_see: Callable[[Request], bool]) -> Callable[[Request], Awaitable[Response]]:
-    template = _templates.get_template(view.template)
-
     async def answer(request: Request) -> Response:
         if not may_see(request):
             return locked_page()
         drawn = await view.draw(source, request)
         about = drawn.about if drawn.about is not None else plain(await source.about())
         around = shell(about, request.url.path)
+        template = _templates.get_template(drawn.template or view.template)
         html = template.render(drawn.values, shell=around, state=_script_data(around.state | (drawn.state or {})))
         return HTMLResponse(html, drawn.status, headers=page_headers(request.headers.get("host", "")))
 

@@ -15,6 +15,31 @@ class Source(Protocol):
     async def snapshot(self) -> Any:
         """GET /api/v1/snapshot."""
 
+    async def history(self, **asked: Any) -> Any:
+        """GET /api/v1/messages. The parts of its query by their names, `from_` and `with_` with a line, `since` and
+        `until` in seconds since 1970. Raises HubbubError for names and topics that there are not."""
+
+    async def message(self, message_id: str) -> Any:
+        """GET /api/v1/messages/ID, by an offset too. Raises UnknownMessage."""
+
+    async def names(self) -> Any:
+        """The names in GET /api/v1/instances."""
+
+    async def instance(self, name: str) -> Any:
+        """GET /api/v1/instances/NAME. Raises UnknownInstance or BadName, as the next three do."""
+
+    async def queue(self, name: str, limit: int) -> Any:
+        """GET /api/v1/instances/NAME/queue."""
+
+    async def activity(self, name: str, hours: int) -> Any:
+        """GET /api/v1/instances/NAME/activity."""
+
+    async def replies(self, name: str) -> Any:
+        """GET /api/v1/instances/NAME/replies."""
+
+    async def topics(self) -> Any:
+        """GET /api/v1/topics."""
+
     async def health(self) -> Any:
         """GET /api/v1/health."""
 

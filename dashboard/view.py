@@ -338,7 +338,7 @@ def _totals(snapshot: Snapshot, now: int) -> list[Total]:
 
 def _instance(each: Mapping[str, Any], chosen: Filter, now: int) -> InstanceRow:
     oldest = now - instant(each["oldest_unread_at"]) if each["oldest_unread_at"] else None
-    state = _state(each, now)
+    state = state_of(each, now)
     return InstanceRow(
         who=_ref(each["name"], chosen),
         online=each["online"],
@@ -355,7 +355,7 @@ def _instance(each: Mapping[str, Any], chosen: Filter, now: int) -> InstanceRow:
     )
 
 
-def _state(each: Mapping[str, Any], now: int) -> str:
+def state_of(each: Mapping[str, Any], now: int) -> str:
     """How an instance is: `idle for 4 min, not woken`. What it does is said only where it told."""
     if not each["online"]:
         return "offline"

@@ -6,7 +6,9 @@ shell a question. What is drawn is decided in the view's own pure module. One li
 
 from __future__ import annotations
 
+from asyncio import to_thread
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
@@ -15,8 +17,13 @@ from starlette.requests import Request
 from dashboard.conversation import NOTHING, Place, conversation
 from dashboard.cost import cost
 from dashboard.health import health
+from dashboard.instance import PEEK, instance_page
+from dashboard.lane import hours_of
+from dashboard.message import AROUND, message_page
 from dashboard.pulse import pulse
+from dashboard.search import Asked, results
 from dashboard.source import Source
+from dashboard.topics import topics
 from dashboard.view import Filter, entries, flow, nothing, older, overview
 from dashboard.words import instant
 from hub.errors import HubbubError
@@ -30,6 +37,7 @@ class Drawn(NamedTuple):
     about: dict[str, Any] | None = None
     state: dict[str, Any] | None = None
     status: int = 200
+    template: str | None = None  # in the place of the view's own
 
 
 Draw: TypeAlias = Callable[[Source, Request], Awaitable[Drawn]]
@@ -64,6 +72,69 @@ async def _overview(source: Source, request: Request) -> Drawn:
     )
 
 
+async def _instance(source: Source, request: Request) -> Drawn:
+    name, hours = request.path_params["name"], hours_of(request.query_params)
+    try:
+        told = plain(await source.instance(name))
+        queue = plain(await source.queue(name, PEEK))
+        activity = plain(await source.activity(name, hours))
+        replies = plain(await source.replies(name))
+    except HubbubError as why:
+        return _missing(why, "hubbub ls")
+    about = plain(await source.about())
+    return Drawn({"view": instance_page(told, queue, activity, replies, about["head"], hours=hours)}, about)
+
+
+async def _topics(source: Source, request: Request) -> Drawn:
+    return Drawn({"view": topics(plain(await source.topics()))})
+
+
+async def _search(source: Source, request: Request) -> Drawn:
+    asked = Asked.of(request.query_params)
+    about, names = plain(await source.about()), await source.names()
+    now = instant(about["at"])
+    try:
+        found = plain(await source.history(**asked.wanted(now / 1000))) if asked.anything else None
+    except HubbubError as why:
+        page = results(asked, None, about, names, now=now, refused=why.message, hint=why.hint or "")
+    except ValueError as why:
+        page = results(asked, None, about, names, now=now, refused=str(why))
+    else:
+        page = results(asked, found, about, names, now=now)
+    return Drawn({"view": page}, about)
+
+
+async def _message(source: Source, request: Request) -> Drawn:
+    try:
+        told = plain(await source.message(request.path_params["id"]))
+    except HubbubError as why:
+        return _missing(why, "hubbub history")
+    before, after = await _around(source, told["message"])
+    about = plain(await source.about())
+    read_as = request.query_params.get("as", "")
+    # Markdown takes its time with some texts, and the hub has others to serve.
+    page = await to_thread(message_page, told, before, after, now=instant(about["at"]), read_as=read_as)
+    return Drawn({"view": page}, about)
+
+
+async def _around(source: Source, message: dict[str, Any]) -> tuple[Any, Any]:
+    """What was said around a message: in its thread; where it is in none, what it answers and who answered it."""
+    thread, offset = message["thread"], message["offset"]
+    if thread is not None:
+        before = plain(await source.history(thread=thread, before=offset, limit=AROUND))
+        return before, plain(await source.history(thread=thread, after=offset, limit=AROUND))
+    before = {"messages": [], "more": False}
+    if message["reply_to"] is not None:
+        with suppress(HubbubError):  # it may be older than what is kept
+            before["messages"] = [plain(await source.message(message["reply_to"]))["message"]]
+    return before, plain(await source.history(reply_to=message["id"], after=offset, limit=AROUND))
+
+
+def _missing(why: HubbubError, command: str) -> Drawn:
+    values = {"text": why.message, "hint": why.hint or "", "command": command}
+    return Drawn(values, status=why.status, template="missing.html")
+
+
 async def _health(source: Source, request: Request) -> Drawn:
     return Drawn({"view": health(plain(await source.health()))})
 
@@ -87,6 +158,10 @@ async def _conversation(source: Source, request: Request) -> Drawn:
 VIEWS: tuple[View, ...] = (
     View("/", "overview.html", _overview),
     View("/conversation", "conversation.html", _conversation),
+    View("/instances/{name}", "instance.html", _instance),
+    View("/topics", "topics.html", _topics),
+    View("/search", "search.html", _search),
+    View("/messages/{id:path}", "message.html", _message),
     View("/health", "health.html", _health),
     View("/cost", "cost.html", _cost),
 )

@@ -50,6 +50,13 @@ def span(milliseconds: int) -> str:
     return f"{count(seconds // 86400)} d"
 
 
+def took(milliseconds: int) -> str:
+    """How long something took, finer where it was short: `240 ms`, `1.2 s`, `3 min`."""
+    if milliseconds < 1000:
+        return f"{max(0, milliseconds)} ms"
+    return f"{milliseconds // 1000}.{milliseconds % 1000 // 100} s" if milliseconds < 10_000 else span(milliseconds)
+
+
 def ago(milliseconds: int) -> str:
     """How long ago something was: `now` for the last five seconds, then `12 s ago`."""
     return "now" if milliseconds < 5000 else f"{span(milliseconds)} ago"

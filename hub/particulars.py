@@ -65,13 +65,14 @@ async def queue(node: Node, name: str, limit: int) -> dict[str, Any]:
 
 
 async def doings(node: Node, name: str, hours: float) -> dict[str, Any]:
-    """What an instance did in the last `hours`: stretches of one state each, the oldest first. Raises UnknownInstance.
+    """What an instance did in the last `hours`, or since it is there: stretches of one state each, the oldest first.
+    Raises UnknownInstance.
 
     The state `unknown` is where the facts that are kept, or are looked through, do not reach back so far.
     """
     instance = node.hub.instance(name)
     now = node.now()
-    began = now - hours * HOUR
+    began = min(now, max(now - hours * HOUR, instance.registered_at))
     after = max(0, node.hub.head - REACH)
     facts, whole = await _facts(node, instance, after)
     found = activity.stretches(

@@ -39,14 +39,18 @@ class Source:
         shot["hub"] = {**self._facts(), **shot["hub"]}
         return shot
 
-    async def history(self, asked: inquiry.Asked) -> dict[str, Any]:
-        """A page of old messages: GET /messages."""
-        found, more = await inquiry.history(self.node, None, asked)
+    async def history(self, **asked: Any) -> dict[str, Any]:
+        """A page of old messages: GET /messages. What may be asked for is in `inquiry.Asked`."""
+        found, more = await inquiry.history(self.node, None, inquiry.Asked(**asked))
         return {"messages": [wire.raw(each) for each in found], "more": more}
 
     async def message(self, message_id: str) -> dict[str, Any]:
         """One message, by its id or its offset, and where it is for each recipient: GET /messages/ID."""
         return (await inquiry.message(self.node, None, message_id)).told()
+
+    async def names(self) -> list[str]:
+        """Who there is, without what has to be counted."""
+        return self.node.hub.registry.names()
 
     async def instance(self, name: str) -> dict[str, Any]:
         """One instance with its names, sessions and subscriptions: GET /instances/NAME."""

@@ -76,6 +76,7 @@ def a_snapshot(now: datetime = NOON, **parts: Any) -> dict[str, Any]:
         "epoch": "e1",
         "head": max((each["offset"] for each in parts.get("recent", [])), default=1),
         "floor": 1,
+        "indexed": 0,
         "started_at": before(now, hours=3, minutes=10),
         "instances": len(instances),
         "online": sum(each["online"] for each in instances),

@@ -18,6 +18,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from dashboard.pages import routes
+from tests.dashboard import things
 from tests.dashboard.hours import a_cost, a_health, a_pulse, a_talk, ladders, rfc3339
 
 
@@ -49,6 +50,30 @@ class ScriptedSource:
 
     async def cost(self) -> dict[str, Any]:
         return a_cost(self._give())
+
+    async def history(self, **asked: Any) -> dict[str, Any]:
+        return things.a_history(self._give(), asked)
+
+    async def message(self, message_id: str) -> dict[str, Any]:
+        return things.a_message_closely(self._give(), message_id)
+
+    async def names(self) -> list[str]:
+        return [each["name"] for each in self._give()["instances"]]
+
+    async def instance(self, name: str) -> dict[str, Any]:
+        return things.an_instance_closely(self._give(), name)
+
+    async def queue(self, name: str, limit: int) -> dict[str, Any]:
+        return things.a_queue_of(self._give(), name, limit)
+
+    async def activity(self, name: str, hours: int) -> dict[str, Any]:
+        return things.an_activity(self._give())
+
+    async def replies(self, name: str) -> dict[str, Any]:
+        return things.some_replies(self._give(), name)
+
+    async def topics(self) -> dict[str, Any]:
+        return things.some_topics(self._give())
 
 
 class ScriptedHub:

@@ -1,0 +1,71 @@
+"""A message as one row of a list, on the pages that only the server draws: who to whom, and how it begins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import tzinfo
+from typing import Any, NamedTuple
+
+from msgspec import Struct
+
+from dashboard import links
+from dashboard.view import entry
+from dashboard.words import clock, plural
+
+
+class Piece(NamedTuple):
+    """A run of text; `marked` if it is what was looked for."""
+
+    text: str
+    marked: bool = False
+
+
+class Name(Struct, frozen=True, kw_only=True):
+    """An instance's name, its hue and its page."""
+
+    name: str
+    hue: int
+    link: str
+
+
+class Said(Struct, frozen=True, kw_only=True):
+    offset: int
+    link: str
+    sent: str
+    clock: str
+    sender: Name
+    to: Name | None  # None: it is no instance
+    topic: str  # `#build` or `all`, where it is none
+    topic_link: str
+    thread: str
+    thread_link: str
+    reply: bool
+    preview: list[Piece]
+    files: str
+    fact: str  # what the hub tells, in words; then `about` is the instance it is about
+    about: Name | None
+
+
+def said(
+    message: Mapping[str, Any], now: int, *, preview: list[Piece] | None = None, zone: tzinfo | None = None
+) -> Said:
+    """A row of one message in its JSON form; `preview` in the place of how its body begins."""
+    shown = entry(message)
+    named = shown.to_kind == "name"
+    return Said(
+        offset=shown.offset,
+        link=links.message(message["id"], shown.offset),
+        sent=shown.sent,
+        clock=clock(shown.at, now, zone),
+        sender=Name(name=shown.sender, hue=shown.sender_hue, link=links.instance(shown.sender)),
+        to=Name(name=shown.to, hue=shown.to_hue, link=links.instance(shown.to)) if named else None,
+        topic="" if named else shown.to,
+        topic_link="" if named else links.topic(shown.topic),
+        thread=shown.thread or "",
+        thread_link=links.thread(shown.thread) if shown.thread else "",
+        reply=shown.reply_to is not None,
+        preview=[Piece(shown.preview)] if preview is None else preview,
+        files=plural(len(shown.files), "file") if shown.files else "",
+        fact=shown.fact or "",
+        about=Name(name=shown.about, hue=shown.about_hue, link=links.instance(shown.about)) if shown.about else None,
+    )

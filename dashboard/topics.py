@@ -1,0 +1,123 @@
+"""The page of all topics: what is kept of each, who is behind, how fast it grows and when its oldest message goes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import tzinfo
+from typing import Any
+
+from msgspec import Struct
+
+from dashboard import links
+from dashboard.said import Name
+from dashboard.words import clock, count, hue, instant, plural, size, span, visible
+
+INBOX = "inbox."
+READERS = 6  # shown of each topic; the others are folded
+HOUR = 3_600_000
+
+
+class Reader(Struct, frozen=True, kw_only=True):
+    who: Name
+    backlog: str
+    behind: bool
+
+
+class TopicRow(Struct, frozen=True, kw_only=True):
+    topic: str
+    link: str
+    prefix: str  # `inbox.`, where the rest is a name
+    rest: str
+    hue: int
+    backlog: str  # of the reader furthest behind
+    waiting: bool
+    readers: list[Reader]
+    more_readers: list[Reader]
+    folded: str
+    messages: str
+    size: str
+    lately: str
+    head: str
+    oldest: str  # how long ago its oldest message came
+    oldest_at: str
+    goes: str  # in how long that one goes, at the latest
+    goes_at: str
+
+
+class Topics(Struct, frozen=True, kw_only=True):
+    rows: list[TopicRow]
+    total: str
+    lately: str  # what the column of that name counts
+    kept: str
+    forecast: str
+    full: int  # per cent of what the log may have
+
+
+def topics(told: Mapping[str, Any], *, zone: tzinfo | None = None) -> Topics:
+    """`told` is what `GET /topics` gives. The one whose reader is furthest behind comes first."""
+    now = instant(told["at"])
+    since = instant(told["since"])
+    rows = sorted(told["topics"], key=_worst_first)
+    return Topics(
+        rows=[_row(each, now) for each in rows],
+        total=plural(len(rows), "topic"),
+        lately="Last hour" if now - since >= HOUR else f"Since {clock(since, now, zone)}",
+        kept=f"{size(told['kept_bytes'])} of {size(told['retention_size'])}",
+        forecast=_forecast(told, now),
+        full=min(100, told["kept_bytes"] * 100 // told["retention_size"]),
+    )
+
+
+def _row(each: Mapping[str, Any], now: int) -> TopicRow:
+    topic = visible(each["topic"])
+    prefix = INBOX if topic.startswith(INBOX) else ""
+    readers = [
+        Reader(
+            who=Name(
+                name=visible(reader["name"]), hue=hue(visible(reader["name"])), link=links.instance(reader["name"])
+            ),
+            backlog=count(reader["backlog"]),
+            behind=reader["backlog"] > 0,
+        )
+        for reader in sorted(each["readers"], key=lambda reader: (-reader["backlog"], reader["name"].lower()))
+    ]
+    rest = topic.removeprefix(prefix)
+    oldest, goes = each["oldest_at"], each["goes_at"]
+    return TopicRow(
+        topic=topic,
+        link=links.topic(each["topic"]),
+        prefix=prefix,
+        rest=rest,
+        hue=hue(rest),
+        backlog=readers[0].backlog if readers else "",
+        waiting=bool(readers) and readers[0].behind,
+        readers=readers[:READERS],
+        more_readers=readers[READERS:],
+        folded=plural(len(readers) - READERS, "more reader"),
+        messages=count(each["messages"]),
+        size=size(each["bytes"]),
+        lately=count(each["lately"]),
+        head=count(each["head"]),
+        oldest=span(now - instant(oldest)) if oldest else "",
+        oldest_at=oldest or "",
+        goes="" if goes is None else "now" if instant(goes) <= now else f"in {span(instant(goes) - now)}",
+        goes_at=goes or "",
+    )
+
+
+def _forecast(told: Mapping[str, Any], now: int) -> str:
+    kept = f"A message is kept for {span(round(told['retention_age'] * 1000))}"
+    grows = f"the log grows by {size(told['bytes_an_hour'])} an hour"
+    if told["full_at"] is None:
+        return f"{kept}; {grows}, so that its size will not cut that short."
+    left = instant(told["full_at"]) - now
+    if left >= told["retention_age"] * 1000:
+        return f"{kept}; {grows}: at that pace it has its largest size only in {span(left)}."
+    if left <= 0:
+        return f"{kept}, or less: the log has its largest size, and the oldest go as new ones come ({grows})."
+    return f"{kept}, or less: {grows}, at that pace it has its largest size in {span(left)}, and then the oldest go."
+
+
+def _worst_first(each: Mapping[str, Any]) -> tuple[int, int, str]:
+    backlogs = [reader["backlog"] for reader in each["readers"]]
+    return -max(backlogs, default=0), -sum(backlogs), each["topic"]
