@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
@@ -17,12 +18,14 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from dashboard.assets import TEMPLATES, Assets
+from dashboard.part import hands
 from dashboard.shell import shell
 from dashboard.source import Source
 from dashboard.views import VIEWS, View, plain
 from dashboard.words import HUES
 
 _OWN_HOST = re.compile(r"[A-Za-z0-9.-]+(:\d+)?|\[[0-9A-Fa-f:.]+\](:\d+)?")
+PERSON = "hubbub_person"  # the cookie that POST /part leaves: under which name this browser's person writes
 _YEAR = 365 * 24 * 3600
 
 _assets = Assets()
@@ -111,7 +114,11 @@ def _page(view: View, source: Source, may_see: Callable[[Request], bool]) -> Cal
         about = drawn.about if drawn.about is not None else plain(await source.about())
         around = shell(about, request.url.path)
         template = _templates.get_template(drawn.template or view.template)
-        html = template.render(drawn.values, shell=around, state=_script_data(around.state | (drawn.state or {})))
+        back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        part = hands(request.cookies.get(PERSON), back, str(uuid4()))
+        html = template.render(
+            drawn.values, shell=around, part=part, state=_script_data(around.state | (drawn.state or {}))
+        )
         return HTMLResponse(html, drawn.status, headers=page_headers(request.headers.get("host", "")))
 
     return answer

@@ -9,6 +9,9 @@ from msgspec import Struct
 
 from dashboard.nav import PLACES
 from dashboard.words import clock, instant, visible
+from hub.standstill import standstill
+
+HELD = ("held", "holds", "paused")
 
 
 class Link(Struct, frozen=True, kw_only=True):
@@ -26,6 +29,7 @@ class Shell(Struct, frozen=True, kw_only=True):
     stood: str  # the time of day this was so
     problems: list[str]  # why the hub is not ready
     notices: list[str]  # what else a person must be told
+    standstill: str  # what is held or paused, so that nobody wonders why nothing arrives
     state: dict[str, Any]  # where the browser's session begins
 
 
@@ -40,7 +44,8 @@ def shell(about: dict[str, Any], path: str, *, zone: tzinfo | None = None) -> Sh
         stood=clock(at, at, zone),
         problems=[visible(each) for each in about.get("problems", ())],
         notices=[visible(each) for each in about.get("notices", ())],
-        state={"at": about["at"], "hub": {key: about[key] for key in ("head", "epoch", "version")}},
+        standstill=standstill(about),
+        state={"at": about["at"], "hub": {key: about[key] for key in ("head", "epoch", "version", *HELD)}},
     )
 
 

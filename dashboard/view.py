@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from msgspec import Struct
 
+from dashboard.held import why_held
 from dashboard.words import ago, clock, count, hue, instant, plural, size, span, visible
 from hub.topic import ALL, INBOX, matches
 
@@ -357,6 +358,10 @@ def _instance(each: Mapping[str, Any], chosen: Filter, now: int) -> InstanceRow:
 
 def state_of(each: Mapping[str, Any], now: int) -> str:
     """How an instance is: `idle for 4 min, not woken`. What it does is said only where it told."""
+    if each["human"]:
+        return "a person" if each["online"] else "a person, offline"
+    if each["paused"]:
+        return "paused" if each["online"] else "paused, offline"
     if not each["online"]:
         return "offline"
     state = str(each["state"])
@@ -366,14 +371,13 @@ def state_of(each: Mapping[str, Any], now: int) -> str:
 
 def _held(each: Mapping[str, Any]) -> HeldRow:
     sender, to = visible(each["from"]), visible(each["to"])
-    names = visible(", ".join(each["names"]))
     preview, _ = _preview(visible(each["body"])[:BODY_SHOWN], whole=True)
     return HeldRow(
         offset=each["offset"],
         sender=sender,
         sender_hue=hue(sender),
         to=to,
-        why=f"{plural(each['messages'], 'message')} in a row with nothing new among {names}",
+        why=why_held(each),
         preview=preview,
         command=f"hubbub release {each['offset']}",
     )

@@ -20,6 +20,7 @@ from dashboard.health import health
 from dashboard.instance import PEEK, instance_page
 from dashboard.lane import hours_of
 from dashboard.message import AROUND, message_page
+from dashboard.part import part
 from dashboard.pulse import pulse
 from dashboard.search import Asked, results
 from dashboard.source import Source
@@ -155,6 +156,11 @@ async def _conversation(source: Source, request: Request) -> Drawn:
     return Drawn({"view": conversation(told, place, now=now)}, about, state={"talk": told})
 
 
+async def _part(source: Source, request: Request) -> Drawn:
+    told = plain(await source.snapshot())
+    return Drawn({"view": part(told, request.query_params)}, about={**told["hub"], "at": told["at"]})
+
+
 VIEWS: tuple[View, ...] = (
     View("/", "overview.html", _overview),
     View("/conversation", "conversation.html", _conversation),
@@ -162,6 +168,7 @@ VIEWS: tuple[View, ...] = (
     View("/topics", "topics.html", _topics),
     View("/search", "search.html", _search),
     View("/messages/{id:path}", "message.html", _message),
+    View("/part", "part.html", _part),
     View("/health", "health.html", _health),
     View("/cost", "cost.html", _cost),
 )

@@ -12,7 +12,7 @@ from msgspec import structs
 
 from hub import frames, wire
 from hub.errors import UnknownMessage
-from hub.fold import CURSORS, DROPPED, EXPIRED, HOLD_DROPPED, PRESENCE, PURGED, is_held
+from hub.fold import CURSORS, DROPPED, EXPIRED, HOLD_DROPPED, PRESENCE, PURGED, Scope, is_held
 from hub.holds import written
 from hub.log import Party, Search, Span
 from hub.message import Message
@@ -332,6 +332,8 @@ async def instance(node: Node, asked: Instance, now: float) -> dict[str, Any]:
     return {
         "name": asked.name,
         "human": asked.human,
+        "held": Scope("queue", asked.origin) in node.hub.registry.holds,
+        "paused": Scope("sender", asked.origin) in node.hub.registry.holds,
         "online": bool(live),
         "sessions": len(live),
         "unread": count,
@@ -502,6 +504,9 @@ def standing(node: Node) -> dict[str, Any]:
         "indexed": node.log.indexed,
         "started_at": frames.moment(node.started_at),
         "problems": node.problems(),
+        "held": len(node.hub.holds.held),
+        "holds": sum(scope.kind == "queue" for scope in node.hub.registry.holds),
+        "paused": sum(scope.kind == "sender" for scope in node.hub.registry.holds),
     }
 
 
@@ -512,9 +517,6 @@ def _totals(node: Node, unread: int) -> dict[str, Any]:
         "instances": len(hub.registry.instances),
         "online": sum(1 for each in hub.registry.instances.values() if hub.sessions_of(each)),
         "unread": unread,
-        "held": len(hub.holds.held),
-        "holds": sum(scope.kind == "queue" for scope in hub.registry.holds),
-        "paused": sum(scope.kind == "sender" for scope in hub.registry.holds),
     }
 
 

@@ -5,7 +5,7 @@ import { Keys } from "./keys.js";
 import { Live } from "./live.js";
 import { remember } from "./memory.js";
 import { Notices } from "./notices.js";
-import { clock, instant, plural } from "./words.js";
+import { clock, instant, plural, standstill } from "./words.js";
 
 const BREAK = 3_000; // ms without a hub before the page says more than that it is reconnecting
 
@@ -13,6 +13,7 @@ const root = document.documentElement;
 
 export class Shell {
   #live = document.querySelector(".live");
+  #still = document.querySelector(".standstill");
   #banner = document.querySelector(".banner");
   #notices = new Notices();
   #state = { kind: "still" };
@@ -55,6 +56,8 @@ export class Shell {
   // The page shows another moment now, as the hub of this version told it.
   of({ at, hub }) {
     this.#at = instant(at);
+    const held = standstill(hub);
+    put(this.#still, held ? [linked("/part", made("strong", "", "Held"), " ", made("span", "", held))] : []);
     this.#newer = hub.version === this.#version ? null : hub.version;
     this.#draw();
   }
@@ -136,6 +139,13 @@ async function signedOut() {
 function theme() {
   root.dataset.theme = { auto: "light", light: "dark", dark: "auto" }[root.dataset.theme] ?? "auto";
   remember("hubbub.theme", root.dataset.theme);
+}
+
+function linked(href, ...parts) {
+  const link = made("a");
+  link.href = href;
+  link.append(...parts);
+  return link;
 }
 
 // Only what is new is written: a screen reader says again what is set again.

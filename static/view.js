@@ -202,6 +202,7 @@ function instanceRow(each, chosen, now) {
 }
 
 function stateOf(each, now) {
+  if (each.human || each.paused) return (each.human ? "a person" : "paused") + (each.online ? "" : ", offline");
   if (!each.online) return "offline";
   const text = each.state === "online" ? "online" : `${each.state} for ${span(now - instant(each.since))}`;
   return each.wakes === false && each.state !== "waiting" ? `${text}, not woken` : text;
@@ -214,11 +215,21 @@ function heldRow(each) {
     sender,
     sender_hue: hue(sender),
     to: visible(each.to),
-    why: `${plural(each.messages, "message")} in a row with nothing new among ${visible(each.names.join(", "))}`,
+    why: whyHeld(each),
     preview: previewOf(first(visible(each.body), BODY_SHOWN), true).preview,
     command: `hubbub release ${each.offset}`,
   };
 }
+
+// Why a message waits: a circle of agents, or who holds its queue or has paused its sender.
+function whyHeld(each) {
+  if (!each.holds)
+    return `${plural(each.messages, "message")} in a row with nothing new among ${visible(each.names.join(", "))}`;
+  const kinds = { sender: `${visible(each.from)} is paused`, queue: `what is sent to ${visible(each.to)} is held` };
+  return [...new Set(each.holds.map((stop) => kinds[stop.kind] + byWhom(stop)))].join(", ");
+}
+
+const byWhom = ({ by, reason }) => (by ? ` by ${visible(by)}` : "") + (reason ? ` (${visible(reason)})` : "");
 
 const heldMore = (number) => (number > 0 ? `${plural(number, "more message")} held` : "");
 

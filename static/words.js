@@ -10,6 +10,17 @@ export const count = (number) => String(number).replace(/\B(?=(\d{3})+$)/g, ",")
 
 export const plural = (number, one, many) => `${count(number)} ${number === 1 ? one : many || one + "s"}`;
 
+// What is held, in a line; empty where nothing is. hub/standstill.py says the same.
+export const standstill = (hub) =>
+  [
+    [hub.held, "message waits for a person", "messages wait for a person"],
+    [hub.holds, "queue is held", "queues are held"],
+    [hub.paused, "agent is paused", "agents are paused"],
+  ]
+    .filter(([number]) => number > 0)
+    .map(([number, one, many]) => plural(number, one, many))
+    .join(", ");
+
 export function size(number) {
   if (number < 1024) return `${number} B`;
   let unit = "KiB";

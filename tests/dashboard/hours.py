@@ -31,6 +31,9 @@ def a_fact(offset: int, topic: str, at: str, /, **data: Any) -> dict[str, Any]:
 def an_instance(name: str, now: datetime, **more: Any) -> dict[str, Any]:
     return {
         "name": name,
+        "human": False,
+        "held": False,
+        "paused": False,
         "online": True,
         "sessions": 1,
         "unread": 0,
@@ -59,7 +62,13 @@ def a_held(offset: int, sender: str, to: str, body: str, now: datetime, **more: 
         "data": None,
         "names": sorted([sender, to]),
         "messages": 21,
+        "holds": None,
     } | more
+
+
+def a_stop(now: datetime, /, **more: Any) -> dict[str, Any]:
+    """A queue that is held, or an agent that is paused: give `queue` or `name`."""
+    return {"by": None, "at": before(now, minutes=3), "reason": None, "messages": 0} | more
 
 
 def a_queue(topic: str, messages: int, size: int, head: int, /, **readers: int) -> dict[str, Any]:
@@ -82,6 +91,9 @@ def a_snapshot(now: datetime = NOON, **parts: Any) -> dict[str, Any]:
         "online": sum(each["online"] for each in instances),
         "unread": sum(each["unread"] for each in instances),
         "pid": 4242,
+        "held": len(parts.get("held", [])),
+        "holds": len(parts.get("holds", [])),
+        "paused": len(parts.get("paused", [])),
     }
     hub |= parts.get("hub", {})
     return {
@@ -90,6 +102,8 @@ def a_snapshot(now: datetime = NOON, **parts: Any) -> dict[str, Any]:
         "instances": instances,
         "topics": parts.get("topics", []),
         "held": parts.get("held", []),
+        "holds": parts.get("holds", []),
+        "paused": parts.get("paused", []),
         "recent": parts.get("recent", []),
     }
 
@@ -206,9 +220,14 @@ def a_busy_hour(now: datetime = NOON) -> dict[str, Any]:
         for reader in queue["readers"]:
             reader["oldest_at"] = before(now, minutes=minutes) if reader["backlog"] else None
     topics[1]["bounced"] = 2
-    held = [a_held(4711, "web", "ci", "Thanks! Standing by.", now)]
-    return a_snapshot(now, instances=instances, topics=topics, recent=recent, held=held,
-                      hub={"head": 4713, "floor": 1})  # fmt: skip
+    stop = {"kind": "queue", "by": "kay", "reason": "docs is being moved"}
+    held = [
+        a_held(4711, "web", "ci", "Thanks! Standing by.", now),
+        a_held(4714, "planner", "docs", "docs, where is the changelog?", now, names=None, messages=None, holds=[stop]),
+    ]
+    holds = [a_stop(now, queue="docs", by="kay", reason="docs is being moved", messages=1)]
+    return a_snapshot(now, instances=instances, topics=topics, recent=recent, held=held, holds=holds,
+                      paused=[a_stop(now, name="web")], hub={"head": 4713, "floor": 1})  # fmt: skip
 
 
 HOSTILE = (
@@ -283,7 +302,15 @@ def a_hostile_hour(now: datetime = NOON, texts: tuple[str, ...] = HOSTILE) -> di
         queue["readers"][0]["oldest_at"] = wait and before(now, minutes=wait)
         queue["bounced"] = 10**6
     held = [a_held(3_000 + place, name, name, text, now, names=[name] * 2) for place, (name, text) in enumerate(words)]
-    return a_snapshot(now, instances=instances, topics=topics, recent=recent + facts, held=held,
+    held += [
+        a_held(4_000 + 2 * place + nth, name, name, text, now, holds=[{"kind": kind, "by": name, "reason": name}])
+        for place, (name, text) in enumerate(words[:16])
+        for nth, kind in enumerate(("queue", "sender"))
+    ]
+    holds = [a_stop(now, queue=name, by=name, reason=name, messages=1) for name, _ in words]
+    paused = [a_stop(now, name=name, by=name, reason=name) for name, _ in words]
+    return a_snapshot(now, instances=instances, topics=topics, recent=recent + facts,
+                      held=held, holds=holds, paused=paused,
                       hub={"url": HOSTILE[1], "problems": HOSTILE[:8], "notices": HOSTILE[8:]})  # fmt: skip
 
 

@@ -1,0 +1,133 @@
+"""A person takes part, in a real browser against a real hub: with scripts, and without."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Page, async_playwright, expect
+
+from tests.dashboard.browsing import FLAGS, a_chromium
+from tests.hub.live import BOUND, Live, live
+from tests.hub.test_api import send, unread
+
+pytestmark = pytest.mark.browser
+expect.set_options(timeout=BOUND * 1000)
+
+
+@asynccontextmanager
+async def browsing(hub: Live, **context: Any) -> AsyncIterator[Page]:
+    """The owner's browser, signed in; whatever its console says but that a form was refused fails the test."""
+    said: list[str] = []
+    async with async_playwright() as driver:
+        path = a_chromium(driver)  # type: ignore[arg-type]
+        if path is None:
+            pytest.skip("no Chromium: install one, or name it in the variable CHROMIUM")
+        browser = await driver.chromium.launch(executable_path=path, args=FLAGS)
+        window = await browser.new_context(**context)
+        window.set_default_timeout(BOUND * 1000)
+        page = await window.new_page()
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        await page.goto((await hub.request("POST", "/api/v1/links", {})).json()["url"])
+        await page.wait_for_url(hub.http + "/")
+        try:
+            yield page
+        finally:
+            await browser.close()
+    assert [each for each in said if "status of 400" not in each] == []
+
+
+def form(page: Page, section: str) -> Any:
+    return page.locator(f"section[aria-labelledby={section}] > form.part")
+
+
+async def held(hub: Live) -> dict[str, Any]:
+    return dict((await hub.request("GET", "/api/v1/held")).json())
+
+
+async def test_a_person_writes_holds_edits_drops_pauses_and_purges(tmp_path: Path) -> None:
+    async with live(tmp_path / "home") as hub, browsing(hub) as page:
+        for name in ("alice", "bob"):
+            await hub.request("POST", "/api/v1/instances", {"name": name})
+        await page.goto(hub.http + "/part?to=alice")
+        await expect(page.locator(".live")).to_have_attribute("data-state", "live")
+
+        write = form(page, "write")
+        await write.get_by_label("Your name").fill("kay")
+        await write.get_by_label("Message").fill("wait for me")
+        await write.get_by_role("button").click()
+        await expect(write.locator(".answer")).to_have_text("Sent to alice.")
+        await expect(write.get_by_label("Message")).to_have_value("")
+        assert await unread(hub, "alice") == ["wait for me"]
+
+        await form(page, "queues").get_by_label("Queue").fill("alice")
+        await form(page, "queues").get_by_label("Reason").fill("she is being moved")
+        await form(page, "queues").get_by_role("button").click()
+        await expect(page.locator("[data-row='hold alice']")).to_contain_text("by kay (she is being moved)")
+        for body in ("delete everything", "two", "three"):
+            await send(hub, "alice", body)
+        rows = page.locator("#page .waits[data-row^=held]")
+        await expect(rows).to_have_count(3)
+        await expect(page.locator(".standstill")).to_contain_text("3 messages wait for a person, 1 queue is held")
+
+        first = rows.filter(has_text="delete everything")
+        await first.get_by_text("Edit it first").click()
+        text = first.locator("textarea")
+        await text.fill("delete the fol")
+        await write.get_by_label("Message").fill("half typed")
+        await send(hub, "alice", "four")
+        await expect(rows).to_have_count(4)
+        await expect(text).to_have_value("delete the fol")
+        await expect(text).to_be_visible()
+        await expect(write.get_by_label("Message")).to_have_value("half typed")
+        await text.fill("delete the folder tmp")
+        await first.get_by_role("button", name="Send this instead").click()
+        await expect(rows).to_have_count(3)
+        await rows.filter(has_text="two").get_by_role("button", name="Drop it").click()
+        await expect(rows).to_have_count(2)
+        await page.get_by_role("button", name="Send what waits, and end the hold").click()
+        await expect(rows).to_have_count(0)
+        edited = "delete the folder tmp\n\n[Edited by kay before it was released.]"
+        assert await unread(hub, "alice") == ["wait for me", edited, "three", "four"]
+
+        await form(page, "paused").get_by_label("Agent").fill("bob")
+        await form(page, "paused").get_by_role("button").click()
+        await expect(page.locator("[data-row='pause bob']")).to_contain_text("nothing waits")
+        assert [each["by"] for each in (await held(hub))["paused"]] == ["kay"]
+        await page.get_by_role("button", name="Resume it").click()
+        await expect(page.locator("[data-row='pause bob']")).to_have_count(0)
+        await expect(page.locator(".standstill")).to_have_text("")
+
+        purge = form(page, "purge")
+        await purge.get_by_label("Whose").fill("alice")
+        await purge.get_by_label("Type the name once more").fill("alise")
+        await purge.get_by_role("button").click()
+        await expect(purge.locator(".answer.refused")).to_contain_text("Nothing was purged")
+        await expect(purge.get_by_label("Type the name once more")).to_have_value("alise")
+        await purge.get_by_label("Type the name once more").fill("alice")
+        await purge.get_by_role("button").click()
+        await expect(purge.locator(".answer")).to_have_text("4 messages purged.")
+        assert await unread(hub, "alice") == []
+        await expect(write.get_by_label("Message")).to_have_value("half typed")
+
+
+async def test_without_a_script_the_same_forms_go_to_the_hub_and_come_back(tmp_path: Path) -> None:
+    async with live(tmp_path / "home") as hub, browsing(hub, java_script_enabled=False) as page:
+        await page.goto(hub.http + "/part?to=alice")
+        await form(page, "write").get_by_label("Your name").fill("kay")
+        await form(page, "write").get_by_label("Message").fill("hello\nalice")
+        await form(page, "write").get_by_role("button").click()
+        await page.wait_for_url(hub.http + "/part?to=alice")
+        assert await unread(hub, "alice") == ["hello\nalice"]
+        await expect(form(page, "write").get_by_label("Your name")).to_have_value("kay")
+        await form(page, "queues").get_by_label("Queue").fill("alice")
+        await form(page, "queues").get_by_role("button").click()
+        await send(hub, "alice", "one")
+        await page.reload()
+        await page.get_by_role("button", name="Drop it").click()
+        await expect(page.locator("[data-row='hold alice']")).to_contain_text("by kay; nothing waits")
+        await expect(page.locator(".standstill")).to_have_text("Held 1 queue is held")
