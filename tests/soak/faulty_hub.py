@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from hub import bridge
 from hub.cli import main
 from hub.client import Client
 from hub.connection import Connections
@@ -135,6 +136,16 @@ def one_wake_of_five_is_dropped() -> None:
             self.awake = True  # as if whoever writes for it had been told
 
     Session.rouse = deaf  # type: ignore[method-assign]
+
+
+@fault
+def a_reply_that_was_sent_counts_as_read() -> None:
+    """The bridge's: as the old broker did, which lost what a script was given that died."""
+
+    async def believed(*_: Any) -> bool:
+        return True
+
+    bridge._arrived = believed
 
 
 @fault

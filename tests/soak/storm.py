@@ -1,8 +1,9 @@
 """A storm of publishes by every kind of client, and a hub that is killed in the middle of it, again and again.
 
-At work at once: raw WebSockets, the Python client, plain HTTP, the event stream, and a real MCP client process. Each
-goes on where it was when the hub is back, in the way of its kind: the Python client and the MCP client by themselves,
-the event stream by Last-Event-ID, raw sockets with `resume` or without, HTTP by asking again.
+At work at once: raw WebSockets, the Python client, plain HTTP, the event stream, a script of the old system over the
+bridge, and a real MCP client process. Each goes on where it was when the hub is back, in the way of its kind: the
+Python client and the MCP client by themselves, the event stream by Last-Event-ID, raw sockets with `resume` or without,
+HTTP and the script by asking again.
 """
 
 from __future__ import annotations
@@ -27,9 +28,10 @@ from hub.errors import HubbubError, Unreachable
 from hub.request import Place
 from tests.journeys.processes import BOUND, HUBBUB, Agent, HubProcess
 from tests.soak.checker import Checker, Verdict
+from tests.soak.old_scripts import OldScript
 
 IN_FLIGHT = 20
-READERS = ("raw", "fresh", "sdk", "stream", "poll")
+READERS = ("raw", "fresh", "sdk", "stream", "poll", "old")
 TOPICS = ("#storm", "#storm.heavy", "all")
 LOST = (ConnectionClosed, InvalidHandshake, OSError, EOFError, httpx2.TransportError, TimeoutError)
 RETRY = 0.02  # seconds until a client whose hub is gone looks again
@@ -57,13 +59,16 @@ class Storm:
         self._newest = dict.fromkeys((*READERS, *(["mcp"] if agents else [])), 0)
         self._sessions: dict[str, str] = {}
         self._moved = asyncio.Event()
+        self.old = OldScript("old", free_port(), random.Random(seed))
 
     # The hub
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[HubProcess]:
         """A hub, at the same address as all before it."""
-        self.hub = await asyncio.to_thread(HubProcess, self.home, self._command, HUBBUB_PORT=self._port)
+        ports = {"HUBBUB_PORT": self._port, "HUBBUB_LEGACY_PORT": str(self.old.port)}
+        self.hub = await asyncio.to_thread(HubProcess, self.home, self._command, **ports)
+        self.old.new_hub()
         try:
             yield self.hub
         finally:
@@ -86,8 +91,9 @@ class Storm:
                     self.kills += 1
             async with self.running() as hub:
                 self.over = True
-                await self._peace(hub, clients)
-                await self._take_down(hub)
+                last = await self._peace(hub, clients)
+                rows = await self._take_down(hub)
+                self.old.tell(self.checker, {tag: offset for offset, tag in rows if tag}, last)
                 for client in clients:
                     client.cancel()
                 await asyncio.gather(*clients, return_exceptions=True)
@@ -129,8 +135,11 @@ class Storm:
             for topic in ("all", "#storm", "#storm.>"):
                 self.checker.hears(name, topic, head)
 
-    async def _peace(self, hub: HubProcess, clients: list[asyncio.Task[None]]) -> None:
-        """Everybody has time to have everything, up to a last word to all; what they miss then, the judge will say."""
+    async def _peace(self, hub: HubProcess, clients: list[asyncio.Task[None]]) -> int:
+        """Everybody has time to have everything, up to a last word to all, whose offset is returned.
+
+        What they miss then, the judge will say.
+        """
         async with asyncio.timeout(4 * BOUND):
             while self._open:
                 self._look(clients)
@@ -140,13 +149,16 @@ class Storm:
         self._confirm(last["id"], last["offset"])
         with suppress(TimeoutError):
             async with asyncio.timeout(self._patience):
-                while any(newest < last["offset"] for newest in self._newest.values()):
+                while last["id"] not in self.old.heard or any(
+                    newest < last["offset"] for name, newest in self._newest.items() if name != "old"
+                ):
                     self._look(clients)
                     await self._next_move()
         for session in self._sessions.values():
             self.checker.caught_up(session, last["offset"])
+        return int(last["offset"])
 
-    async def _take_down(self, hub: HubProcess) -> None:
+    async def _take_down(self, hub: HubProcess) -> list[tuple[int, str]]:
         """The whole log as it is, by an observer that begins at its beginning."""
         rows: list[tuple[int, str]] = []
         async with connect(hub.url, compression=None, proxy=None, max_size=None) as connection, asyncio.timeout(BOUND):
@@ -160,6 +172,7 @@ class Storm:
                 if len(rows) % 1000 == 0:
                     await connection.send(json.dumps({"type": "received", "offset": frame["offset"]}))
         self.checker.reading(rows)
+        return rows
 
     # What is said
 
@@ -200,6 +213,7 @@ class Storm:
             lambda hub: self._raw_reader(hub, "fresh", resumes=False),
             self._stream,
             self._poll,
+            self._old_script,
         ]
         return [
             *(self._while_there_is_a_hub(each) for each in always),
@@ -311,6 +325,23 @@ class Storm:
                 for message in messages:
                     self._heard("poll", tag_of(message["body"]), message["offset"])
                 await self._mark(http, "poll", messages[-1]["offset"])
+
+    async def _old_script(self, hub: HubProcess) -> None:
+        """Checks its mail, and says a word after each check: never twice, since nothing makes a retry safe there."""
+        while True:
+            async with asyncio.timeout(BOUND):
+                if await self.old.check():
+                    self._moved.set()
+                if self.over:
+                    await asyncio.sleep(RETRY)
+                    continue
+                said = self._say("old", self.chance.choice((*self._newest, "all")))
+                try:
+                    await self.old.send(said["id"], said["to"], said["body"])
+                    self.confirmed += 1
+                finally:
+                    self._open.pop(said["id"])
+                    self._moved.set()
 
     async def _mark(self, http: httpx2.AsyncClient, name: str, offset: int) -> None:
         self.checker.read_asked(name, offset)

@@ -64,6 +64,15 @@ async def test_a_dropped_wake_is_noticed(tmp_path: Path) -> None:
     assert verdict.broken["unannounced gaps"], verdict.explain()
 
 
+async def test_a_script_that_loses_its_reply_is_noticed(tmp_path: Path) -> None:
+    faulty = command("a_reply_that_was_sent_counts_as_read")
+    storm = Storm(tmp_path / "home", 1, agents=False, command=faulty, patience=10)
+    storm.old.dies, storm.old.most = 1.0, 2
+    verdict = await storm.rage(rounds=1)
+    assert storm.old.died > 0
+    assert any(each.startswith("old/") for each in verdict.broken["unannounced gaps"]), verdict.explain()
+
+
 async def test_a_confirmation_before_the_commit_is_noticed(tmp_path: Path) -> None:
     faulty = command("it_confirms_before_it_commits")
     storm = Storm(tmp_path / "home", 1, agents=False, command=faulty, patience=2)
