@@ -192,6 +192,14 @@ async def test_pain_9_large_messages_fail(hub: Live) -> None:
     await fred.send("barney", "y" * 60_000)
     (message,) = await (await Script(hub, "barney").registered()).check()
     assert message["message"]["content"] == "y" * 60_000
+    file = b"z" * (5 * 2**20)  # and what no message should hold goes beside it
+    digest = sha256(file).hexdigest()
+    attachment = {"sha256": digest, "size": len(file), "name": "dump.bin", "media_type": "application/octet-stream"}
+    await hub.request("PUT", f"/api/v1/attachments/{digest}", params={"as": "bob"}, content=file)
+    said = {"as": "bob", "to": "alice", "body": "the dump", "attachments": [attachment]}
+    sent = (await hub.request("POST", "/api/v1/messages", said)).json()
+    where = {"message": sent["id"], "as": "alice"}
+    assert (await hub.request("GET", f"/api/v1/attachments/{digest}", params=where)).content == file
 
 
 async def test_pain_10_the_database_is_in_tmp_locked_or_corrupt(tmp_path: Path) -> None:
