@@ -65,7 +65,7 @@ async def page(node: Node, after: int, upto: int, wanted: Wanted) -> tuple[list[
     lines = [
         _line(node, message)
         for message in found
-        if message.offset <= upto and not message.topic.startswith("$") and _fits(message, wanted)
+        if message.offset <= upto and message.origin and _fits(message, wanted)
     ]
     last = found[-1].offset if found else upto
     return lines, last if last < upto else None

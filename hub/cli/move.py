@@ -171,7 +171,10 @@ def _hand_in(hub: Requests, folder: Path, sha256: str, item: Json, limit: int) -
     return "taken" if sent.sha256 == sha256 else "has other bytes than its name says, and was not named by anything"
 
 
-_SAME = ("id", "from", "sender", "body", "data", "at", "thread", "reply_to", "attachments", "expires_at")
+_SAME = (
+    *("id", "from", "sender", "body", "data", "at"),
+    *("thread", "reply_to", "attachments", "expires_at", "answer_by"),
+)
 
 
 def _size(item: Json) -> int:

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from hub import export
+from hub import node as node_module
 from hub.cli import exits, main
-from tests.hub.live import Live, live
+from tests.hub.live import BOUND, Live, live
 from tests.hub.test_intake import history, unread
 
 
@@ -72,6 +73,23 @@ async def test_an_export_taken_into_another_hub_is_the_same_and_twice_is_once(
         assert await unread(other, "alice") == ["hello everyone"]
         await say(other, "bobby", "#build.mac", "red")
         assert "red" in await unread(other, "carol")
+
+
+async def test_a_wish_for_an_answer_goes_along_unless_its_time_is_over_and_the_hubs_own_words_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(node_module, "HOUSEKEEPING", 0.02)
+    file = tmp_path / "out.jsonl"
+    async with live(tmp_path / "home") as hub:
+        for by in (0.05, 3600):
+            await say(hub, "bob", "alice", f"within {by} s?", answer_by=by)
+        async with asyncio.timeout(BOUND):
+            while not await unread(hub, "bob"):
+                pass
+        assert await type_at(hub, "export", str(file)) == exits.OK
+    async with live(tmp_path / "other") as other:
+        assert await type_at(other, "import", str(file), "--json") == exits.OK
+        assert ["answer_by" in each for each in await history(other)] == [False, True]
 
 
 @pytest.mark.parametrize(
