@@ -5,8 +5,22 @@ A page whose path has a part to fill in, or that shows nothing without a query, 
 
 from __future__ import annotations
 
-from dashboard.views import VIEWS
+from urllib.parse import quote
 
-EXAMPLES: dict[str, tuple[str, ...]] = {}
+from dashboard.views import VIEWS
+from tests.dashboard.hours import HOSTILE
+
+EXAMPLES: dict[str, tuple[str, ...]] = {
+    "/instances/{name}": ("/instances/planner",),
+    "/messages/{id:path}": ("/messages/id-4700", "/messages/id-4696?as=markdown"),
+    "/search": ("/search?q=redirect+log", "/search"),
+}
+
+# Where the same page has something hostile, in the hour that has nothing else.
+WORST: dict[str, str] = {
+    "/instances/planner": f"/instances/{quote(HOSTILE[2], safe='')}",
+    "/messages/id-4700": "/messages/1000",
+    "/messages/id-4696?as=markdown": "/messages/1004?as=markdown",
+}
 
 ADDRESSES: tuple[str, ...] = tuple(address for view in VIEWS for address in EXAMPLES.get(view.path, (view.path,)))
