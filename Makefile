@@ -7,7 +7,7 @@ export UV_PYTHON ?= $(PYTHON)
 export UV_PYTHON_DOWNLOADS ?= never
 RUN := $(UV) run --frozen --no-sync
 
-.PHONY: run demo test check bench profile clients soak clean
+.PHONY: run demo test check bench profile clients soak screenshots clean
 
 run: .venv/ready-to-run  ## the hub with its dashboard, in the foreground
 	@$(RUN) hubbub serve
@@ -40,6 +40,10 @@ bench: .venv/ready-to-bench  ## Hubbub beside other servers; WORK=fanout is a pa
 
 profile: .venv/ready-to-bench  ## where the hub's time goes, by path
 	@$(RUN) python -m benchmarks.profile
+
+screenshots: .venv/ready-to-test  ## every page, light and dark, wide and narrow, busy and empty, into docs/images/page
+	@.ci/browser
+	@$(RUN) python -m tests.dashboard.screenshots
 
 clean:
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist

@@ -46,7 +46,7 @@ const Jump = ({ view }) =>
   }<a href="#messages">Messages</a></nav>`;
 
 const Start = ({ on }) =>
-  html`<section class="start"><h2>Nobody is here yet</h2><p>See it move: a rehearsed conversation, played by this hub.</p><p class="act"><button class="demo" type="button" onClick=${on.demo}>Play it here</button> <code>hubbub demo</code></p><p>Let the agents on this machine take part; each finds its hub by itself.</p><pre class="command"><code>hubbub connect all</code></pre><p>Say something yourself; it waits until alice comes.</p><pre class="command"><code>hubbub send --as you alice "hello"</code></pre></section>`;
+  html`<section class="start"><h2>Nobody is here yet</h2><p>See it move: a rehearsed conversation, played by this hub.</p><p class="act"><button class="demo" type="button" onClick=${on.demo}>Play it here</button> <span>or</span> <code>hubbub demo</code></p><p>Let the agents on this machine take part; each finds its hub by itself.</p><pre class="command"><code>hubbub connect all</code></pre><p>Say something yourself; it waits until alice comes.</p><pre class="command"><code>hubbub send --as you alice "hello"</code></pre></section>`;
 
 // What static/charts.js keeps: nothing here touches what is inside.
 const KEPT = { __html: "" };

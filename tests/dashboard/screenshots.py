@@ -1,0 +1,95 @@
+"""Every page as a picture: `python -m tests.dashboard.screenshots`, or `make screenshots`.
+
+Each address of `every.py`, of the busy hour and of an empty hub, in light and in dark, 1440 and 390 wide, into
+docs/images/page. The hour, the clock and the zone are always the same, so that a picture changes only with its page.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import re
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, expect, sync_playwright
+
+from tests.dashboard.browsing import FLAGS, a_chromium
+from tests.dashboard.every import ADDRESSES
+from tests.dashboard.hours import NOON, a_busy_hour, nobody_yet
+from tests.dashboard.scripted import ScriptedHub
+
+INTO = Path(__file__).parents[2] / "docs" / "images" / "page"
+HOURS: dict[str, Callable[[datetime], dict[str, Any]]] = {"busy": a_busy_hour, "empty": nobody_yet}
+SIZES = {1440: 900, 390: 844}  # pixels: width and height
+QUALITY = 60  # of WebP: text stays sharp, and a picture is some tens of kilobytes
+
+
+def name_of(address: str) -> str:
+    """What a picture of an address is called: `overview`, `instances`, `conversation-read`."""
+    path, _, query = address.partition("?")
+    view = re.search(r"view=(\w+)", query)
+    return "-".join(filter(None, (path.strip("/").split("/")[0] or "overview", view and view[1])))
+
+
+def take(browser: Browser, hub: ScriptedHub, address: str, scheme: Any, width: int) -> bytes:
+    """One picture, of the page once it is live. Raises RuntimeError where the page has said anything on its console."""
+    context = browser.new_context(
+        viewport={"width": width, "height": SIZES[width]}, color_scheme=scheme, timezone_id="UTC",
+        reduced_motion="reduce",
+    )  # fmt: skip
+    try:
+        page = context.new_page()
+        said: list[str] = []
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.clock.set_fixed_time(NOON)
+        page.goto(hub.url.rstrip("/") + address)
+        expect(page.locator(".live")).to_have_text("live")
+        page.evaluate("document.fonts.ready")
+        if said:
+            raise RuntimeError(f"{address}: {said}")
+        settings = {"format": "webp", "quality": QUALITY}
+        return base64.b64decode(context.new_cdp_session(page).send("Page.captureScreenshot", settings)["data"])
+    finally:
+        context.close()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.dashboard.screenshots", description=__doc__)
+    parser.add_argument("--into", type=Path, default=INTO, help="the folder; default: docs/images/page")
+    parser.add_argument("--only", metavar="NAME", help="pages whose picture's name begins so")
+    wanted = parser.parse_args(arguments)
+    wanted.into.mkdir(parents=True, exist_ok=True)
+    pages = {name_of(address): address for address in reversed(ADDRESSES)}  # the first of a name stays
+    whole = 0
+    with sync_playwright() as driver:
+        path = a_chromium(driver)
+        if path is None:
+            sys.stderr.write("There is no Chromium: install one, or name it in the variable CHROMIUM.\n")
+            return 1
+        browser = driver.chromium.launch(executable_path=path, args=FLAGS)
+        for kind, make in HOURS.items():
+            hub = ScriptedHub(make(NOON))
+            hub.start()
+            for name, address in pages.items():
+                if wanted.only and not name.startswith(wanted.only):
+                    continue
+                for scheme in ("light", "dark"):
+                    for width in SIZES:
+                        taken = take(browser, hub, address, scheme, width)
+                        whole += len(taken)
+                        (wanted.into / f"{name}-{kind}-{scheme}-{width}.webp").write_bytes(taken)
+            hub.stop()
+        browser.close()
+    sys.stdout.write(
+        f"{len(list(wanted.into.glob('*.webp')))} pictures in {wanted.into}, {whole // 1024} KiB taken now\n"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
