@@ -214,7 +214,7 @@ def overview(snapshot: Snapshot, chosen: Filter, *, now: int | None = None) -> O
     rows = [_instance(each, chosen, moment) for each in sorted(instances, key=_here_first)]
     folded = [row for row in rows if not row.online and not row.waiting] if len(rows) > INSTANCES_SHOWN else []
     online = {each["name"] for each in instances if each["online"]}
-    looping = {INBOX + name.lower() for each in snapshot.get("held", ()) for name in each["names"]}
+    looping = {INBOX + name.lower() for each in snapshot.get("held", ()) for name in each["names"] or ()}
     worst = sorted(((_state_of(each, online, looping, moment), each) for each in snapshot["topics"]), key=_worst_first)
     topics = [each for _, each in worst]
     queues = [_queue(each, state, chosen, moment) for state, each in worst]

@@ -71,7 +71,7 @@ export function overview(snapshot, chosen, now) {
   const folds = (row) => rows.length > INSTANCES_SHOWN && !row.online && !row.waiting;
   const folded = rows.filter(folds);
   const online = new Set(instances.filter((each) => each.online).map((each) => each.name));
-  const looping = new Set((snapshot.held ?? []).flatMap((each) => each.names).map((name) => `inbox.${name.toLowerCase()}`));
+  const looping = new Set((snapshot.held ?? []).flatMap((each) => each.names ?? []).map((name) => `inbox.${name.toLowerCase()}`));
   const worst = snapshot.topics.map((each) => [queueState(each, online, looping, now), each]).sort(worstFirst);
   const topics = worst.map(([, each]) => each);
   const queues = worst.map(([state, each]) => queueRow(each, state, chosen, now));

@@ -1,6 +1,6 @@
 """Every page as a picture: `python -m tests.dashboard.screenshots`, or `make screenshots`.
 
-Each address of `every.py`, of the busy hour and of an empty hub, in light and in dark, 1440 and 390 wide, into
+Each page of `every.py`, of the busy hour and of an empty hub, in light and in dark, 1440 and 390 wide, into
 docs/images/page. The hour, the clock and the zone are always the same, so that a picture changes only with its page.
 """
 
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import base64
-import re
 import sys
 from collections.abc import Callable
 from datetime import datetime
@@ -18,7 +17,7 @@ from typing import Any
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.dashboard.browsing import FLAGS, a_chromium
-from tests.dashboard.every import ADDRESSES
+from tests.dashboard.every import PATHS, address
 from tests.dashboard.hours import NOON, a_busy_hour, nobody_yet
 from tests.dashboard.scripted import ScriptedHub
 
@@ -28,14 +27,13 @@ SIZES = {1440: 900, 390: 844}  # pixels: width and height
 QUALITY = 60  # of WebP: text stays sharp, and a picture is some tens of kilobytes
 
 
-def name_of(address: str) -> str:
-    """What a picture of an address is called: `overview`, `instances`, `conversation-read`."""
-    path, _, query = address.partition("?")
-    view = re.search(r"view=(\w+)", query)
-    return "-".join(filter(None, (path.strip("/").split("/")[0] or "overview", view and view[1])))
+def name_of(path: str) -> str:
+    """What a picture is called: `overview`, `instances`, `messages-markdown`."""
+    view, _, which = path.partition(" ")
+    return "-".join([view.strip("/").split("/")[0] or "overview", *which.lower().split()[-1:]])
 
 
-def take(browser: Browser, hub: ScriptedHub, address: str, scheme: Any, width: int) -> bytes:
+def take(browser: Browser, hub: ScriptedHub, path: str, scheme: Any, width: int) -> bytes:
     """One picture, of the page once it is live. Raises RuntimeError where the page has said anything on its console."""
     context = browser.new_context(
         viewport={"width": width, "height": SIZES[width]}, color_scheme=scheme, timezone_id="UTC",
@@ -47,11 +45,11 @@ def take(browser: Browser, hub: ScriptedHub, address: str, scheme: Any, width: i
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))
         page.clock.set_fixed_time(NOON)
-        page.goto(hub.url.rstrip("/") + address)
+        page.goto(hub.url.rstrip("/") + address(path, hub.snapshot))
         expect(page.locator(".live")).to_have_text("live")
         page.evaluate("document.fonts.ready")
         if said:
-            raise RuntimeError(f"{address}: {said}")
+            raise RuntimeError(f"{path}: {said}")
         settings = {"format": "webp", "quality": QUALITY}
         return base64.b64decode(context.new_cdp_session(page).send("Page.captureScreenshot", settings)["data"])
     finally:
@@ -64,23 +62,23 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--only", metavar="NAME", help="pages whose picture's name begins so")
     wanted = parser.parse_args(arguments)
     wanted.into.mkdir(parents=True, exist_ok=True)
-    pages = {name_of(address): address for address in reversed(ADDRESSES)}  # the first of a name stays
     whole = 0
     with sync_playwright() as driver:
-        path = a_chromium(driver)
-        if path is None:
+        chromium = a_chromium(driver)
+        if chromium is None:
             sys.stderr.write("There is no Chromium: install one, or name it in the variable CHROMIUM.\n")
             return 1
-        browser = driver.chromium.launch(executable_path=path, args=FLAGS)
+        browser = driver.chromium.launch(executable_path=chromium, args=FLAGS)
         for kind, make in HOURS.items():
             hub = ScriptedHub(make(NOON))
             hub.start()
-            for name, address in pages.items():
+            for view in PATHS:
+                name = name_of(view)
                 if wanted.only and not name.startswith(wanted.only):
                     continue
                 for scheme in ("light", "dark"):
                     for width in SIZES:
-                        taken = take(browser, hub, address, scheme, width)
+                        taken = take(browser, hub, view, scheme, width)
                         whole += len(taken)
                         (wanted.into / f"{name}-{kind}-{scheme}-{width}.webp").write_bytes(taken)
             hub.stop()

@@ -15,7 +15,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from tests.dashboard.browsing import is_live
-from tests.dashboard.every import ADDRESSES
+from tests.dashboard.every import PATHS, address
 from tests.dashboard.hours import a_busy_hour, a_hostile_hour, nobody_yet
 from tests.dashboard.scripted import ScriptedHub
 
@@ -54,9 +54,9 @@ def faults(page: Page) -> list[str]:
     return [f"{each['id']}: {node['html'][:160]} {node['failureSummary']}" for each in found for node in each["nodes"]]
 
 
-@pytest.mark.parametrize("address", ADDRESSES)
-def test_axe_finds_nothing(hub: ScriptedHub, page: Page, address: str) -> None:
-    page.goto(hub.url.rstrip("/") + address)
+@pytest.mark.parametrize("path", PATHS)
+def test_axe_finds_nothing(hub: ScriptedHub, page: Page, path: str) -> None:
+    page.goto(hub.url.rstrip("/") + address(path, hub.snapshot))
     is_live(page)
     assert faults(page) == []
 
