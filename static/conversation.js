@@ -20,7 +20,7 @@ import { instant, plural } from "./words.js";
 const html = htm.bind(h);
 
 const MESSAGES = "/api/v1/messages";
-const OLDER = 200; // messages a page
+const OLDER = 500; // messages a page
 const NEAR = 12; // px from the end at which the reader is at it
 const SPARE = 240; // px drawn above and below what is in sight
 const AHEAD = 2; // heights of the window from the top at which older ones are fetched

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.work import Work
-from benchmarks.works import confirmed, fanout, growth, idle, latency, start, tool
+from benchmarks.works import confirmed, fanout, growth, idle, latency, page, start, tool
 
 ALL: list[Work] = [
     *fanout.WORKS,
@@ -13,4 +13,5 @@ ALL: list[Work] = [
     *idle.WORKS,
     *start.WORKS,
     *growth.WORKS,
+    *page.WORKS,
 ]
