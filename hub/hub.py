@@ -467,12 +467,15 @@ class Hub:
             return
         match message.topic:
             case fold.PURGED:
-                if (instance := self.registry.instances.get(message.data["origin"])) is not None:
-                    for session in self.sessions_of(instance):
-                        if not session.observer:
-                            session.skip(message.data["upto"])
+                self._purged(message.data)
             case fold.PRESENCE if message.data["prompted"]:
                 self.loops.prompt(message.data["origin"], message.offset)
+
+    def _purged(self, told: dict[str, Any]) -> None:
+        if (instance := self.registry.instances.get(told["origin"])) is not None:
+            for session in self.sessions_of(instance):
+                if not session.observer:
+                    session.skip(told["upto"])
 
     def _heat(self, topics: dict[str, None], before: int) -> None:
         for topic in topics:

@@ -8,6 +8,7 @@ tests/hub/test_the_tests.py plants faults in the core and checks that this finds
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -24,14 +25,14 @@ from hypothesis.stateful import (
 )
 
 from hub import frames
-from hub.errors import InboxFull, NameTaken, TooMany
+from hub.errors import BadValue, InboxFull, NameTaken, TooMany
 from hub.fold import UNANSWERED, State
 from hub.hub import Hub, Limits
 from hub.log import Trimmed
 from hub.message import Draft, Message
 from hub.registry import Registry
 from hub.session import Behind, Gap, Session
-from hub.topic import INBOX, is_open, matches
+from hub.topic import INBOX, address, is_open, matches
 from hub.window import Run
 from tests.invariants import MISFOLDED, MISTOLD, OVERDRAWN, STALE, Heard, hold
 
@@ -47,6 +48,7 @@ def empty() -> State:
     return State(epoch="e", head=0, floor=1, instances=[], holdings=[], subscriptions=[], topics=[], waiting=[])
 
 
+Stop: TypeAlias = tuple[str, int | str]  # ("queue", the origin of its reader or its topic), ("sender", an origin)
 WANTED = -1.0  # said so: an answer is wanted within 5 s
 Said: TypeAlias = tuple[str, str, tuple[int, float | None]]  # sender, to, how often and how: long, for 5 s, or WANTED
 
@@ -147,6 +149,9 @@ class HubMachine(RuleBasedStateMachine):
         self.freed: dict[str, int] = {}
         self.heard: dict[int, set[int]] = {}  # offset -> origins that heard it when it came
         self.live: list[Reader] = []
+        self.stops: set[Stop] = set()
+        self.held: dict[tuple[int, str], Message] = {}  # by origin and id: the fact of what waits for a person
+        self.dropped: dict[tuple[int, str], Message] = {}
         self.wanted: dict[int, Message] = {}  # offset -> what wants an answer by a time: not answered, not told of
         self.looked_at: object = None
 
@@ -172,6 +177,7 @@ class HubMachine(RuleBasedStateMachine):
             for asked in [each for each in self.wanted.values() if each.id == message.reply_to]:
                 if asked.origin != message.origin:
                     del self.wanted[asked.offset]
+        self.fold_stops(message)
         match message.topic:
             case "$message.unanswered":
                 self.wanted.pop(told["offset"], None)
@@ -179,11 +185,13 @@ class HubMachine(RuleBasedStateMachine):
                 key = told["name"].lower()
                 hold = Hold(key, self.freed.get(key, 0))
                 self.people[message.offset] = Person(message.offset, told["name"], [hold])
+                self.take_over(key, message.offset)
             case "$instance.renamed":
                 person, key = self.people[told["origin"]], told["name"].lower()
                 person.name = told["name"]
                 if not any(hold.key == key and hold.until is None for hold in person.holds):
                     person.holds.append(Hold(key, message.offset))
+                self.take_over(key, person.origin)
             case "$instance.forgot":
                 if (person := self.person(told["name"])) is not None:
                     for hold in person.holds:
@@ -193,6 +201,60 @@ class HubMachine(RuleBasedStateMachine):
                 self.people[told["origin"]].subscribed.setdefault(told["topic"], message.offset)
             case "$subscription.removed":
                 self.people[told["origin"]].subscribed.pop(told["topic"], None)
+
+    def fold_stops(self, message: Message) -> None:
+        told, key = message.data or {}, (message.origin, message.id)
+        if message.topic.startswith("$held."):
+            self.held[told["origin"], told["id"]] = message
+        elif message.topic == "$hold.dropped":
+            fact = self.held.pop((told["origin"], told["id"]), None)
+            if fact is not None:
+                self.dropped[told["origin"], told["id"]] = fact
+        elif message.topic == "$queue.purged":
+            person = self.people[told["origin"]]
+            person.read = max(person.read, told["upto"])
+            for reader in self.live:
+                if reader.person is person:
+                    reader.heard.excuse(person.read)
+        elif not message.topic.startswith("$"):
+            self.held.pop(key, None)
+        else:
+            self.stops = self.after(self.stops, message)
+
+    def after(self, stops: set[Stop], fact: Draft | Message) -> set[Stop]:
+        """What is held and paused after such a fact."""
+        told = fact.data or {}
+        match fact.topic:
+            case "$hold.began":
+                return stops | {self.queue(told["topic"], told["origin"])}
+            case "$hold.ended":
+                return stops - {self.queue(told["topic"], told["origin"])}
+            case "$pause.began":
+                return stops | {("sender", told["origin"])}
+            case "$pause.ended":
+                return stops - {("sender", told["origin"])}
+        return stops
+
+    def queue(self, topic: str, origin: int = 0) -> Stop:
+        """A queue is its reader's, whatever that one is called, or else a topic's."""
+        if not origin and topic.startswith(INBOX) and (person := self.person(topic[len(INBOX) :])) is not None:
+            origin = person.origin
+        return ("queue", origin or topic)
+
+    def take_over(self, key: str, origin: int) -> None:
+        if ("queue", INBOX + key) in self.stops:
+            self.stops = self.stops - {("queue", INBOX + key)} | {("queue", origin)}
+
+    @property
+    def in_force(self) -> set[Stop]:
+        """Also what is only on its way to the log."""
+        stops = self.stops
+        for draft in self.pending:
+            stops = self.after(stops, draft)
+        return stops
+
+    def is_stopped(self, origin: int, topic: str) -> bool:
+        return bool({("sender", origin), self.queue(topic), ("queue", topic)} & self.in_force)
 
     def person(self, name: str) -> Person | None:
         """Who is reached under a name now."""
@@ -342,13 +404,100 @@ class HubMachine(RuleBasedStateMachine):
                         self.now,
                     )
                 except InboxFull:
-                    assert not to.startswith("#")
-                    assert to != "all"
+                    stopped = self.is_stopped(instance.origin, to[1:] if to.startswith("#") else to.lower())
+                    assert stopped or not (to.startswith("#") or to == "all")
                     continue
-                assert (draft.sender, draft.origin) == (instance.name, instance.origin)
-                self.pending.append(draft)
+                self.said(instance.origin, instance.name, draft)
         if at_once:
             self.store()
+
+    def said(self, origin: int, name: str, draft: Draft) -> None:
+        """It is held exactly where something is, or is about to be, that holds it."""
+        held = draft.topic.startswith("$held.")
+        topic = draft.topic.removeprefix("$held.")
+        assert held == self.is_stopped(origin, topic), (draft, self.in_force)
+        whose = (draft.data["name"], draft.data["origin"]) if held else (draft.sender, draft.origin)
+        assert whose == (name, origin)
+        self.pending.append(draft)
+
+    # What people decide
+
+    @rule(
+        what=st.sampled_from(["alice", "alice", "Bob", "nobody", "#chat", "all", "|alice", "|alice", "|Bob"]),
+        begins=st.booleans(),
+        drop=st.sampled_from([False, False, True]),
+        at_once=st.booleans(),
+    )
+    def stop(self, what: str, begins: bool, drop: bool, at_once: bool) -> None:
+        """Hold a queue or pause an agent, or end that: then what waited for it alone goes on its way, in its order."""
+        hub, now = self.hub, self.now
+        try:
+            if what.startswith("|"):
+                instance = hub.registry.find(what[1:].lower())
+                if instance is None:
+                    return
+                scope: Stop = ("sender", instance.origin)
+                done = hub.pause(instance, "kay", None, now) if begins else hub.resume(instance, None, now, drop=drop)
+            else:
+                scope = self.queue(address(what).topic)
+                done = hub.hold(what, "kay", None, now) if begins else hub.unhold(what, None, now, drop=drop)
+        except BadValue:
+            assert begins == (scope in self.in_force)
+            return
+        if isinstance(done, Draft):
+            self.pending.append(done)
+        else:
+            order = [each.id for each in done.drafts if not each.topic.startswith("$")]
+            waiting = [*self.held.values(), *(each for each in self.pending if each.topic.startswith("$held."))]
+            assert order == [each.data["id"] for each in waiting if each.data["id"] in order]
+            assert not (drop and order)
+            self.pending += done.drafts
+            if done.why is None:
+                assert scope not in self.in_force
+        if at_once:
+            self.store()
+
+    @rule(which=st.integers(0, 9), how=st.sampled_from(["release", "edit", "drop"]), at_once=st.booleans())
+    def decide(self, which: int, how: str, at_once: bool) -> None:
+        if not self.held:
+            return
+        fact = list(self.held.values())[which % len(self.held)]
+        try:
+            if how == "drop":
+                self.pending.append(self.hub.holds.drop(fact.offset, "kay", self.now))
+            else:
+                drafts = self.hub.holds.release(fact.offset, "kay", self.now, "y" if how == "edit" else None)
+                assert (drafts[0].id, drafts[0].origin) == (fact.data["id"], fact.data["origin"])
+                assert drafts[0].body.startswith("y" if how == "edit" else fact.data["body"])
+                self.pending += drafts
+        except InboxFull:
+            return
+        except BadValue:
+            assert fact.data["expires_at"] <= self.now
+            return
+        # Whatever is decided a second time before the log has the first changes nothing.
+        self.store() if at_once or how == "drop" else self.settle(fact)
+
+    def settle(self, fact: Message) -> None:
+        self.store()
+        assert (fact.data["origin"], fact.data["id"]) not in self.held
+
+    @rule(name=st.sampled_from(NAMES[:3]))
+    def purge(self, name: str) -> None:
+        if (instance := self.hub.registry.find(name.lower())) is not None:
+            self.pending.append(self.hub.purge(instance, "kay", self.now, messages=0))
+            self.store()
+            assert instance.read == self.people[instance.origin].read
+
+    @rule(which=st.integers(0, 9))
+    def say_again(self, which: int) -> None:
+        """What was held or dropped and is said again under its id is answered with the same fact."""
+        decided = [*self.held.values(), *self.dropped.values()]
+        if decided:
+            fact = decided[which % len(decided)]
+            instance = self.hub.registry.instances[fact.data["origin"]]
+            again = frames.Publish(to=fact.data["to"], body="again", id=fact.data["id"])
+            assert self.hub.publish(instance, again, self.now).id == fact.id
 
     @rule(name=st.sampled_from(NAMES[:3]), which=st.integers(0, 9), at_once=st.booleans())
     def answer(self, name: str, which: int, at_once: bool) -> None:
@@ -359,7 +508,7 @@ class HubMachine(RuleBasedStateMachine):
         asked = list(self.wanted.values())[which % len(self.wanted)]
         try:
             said = frames.Publish(to="#chat", body="x", reply_to=asked.id)
-            self.pending.append(self.hub.publish(instance, said, self.now))
+            self.said(instance.origin, instance.name, self.hub.publish(instance, said, self.now))
         except TooMany:
             return
         if at_once:
@@ -533,6 +682,7 @@ class HubMachine(RuleBasedStateMachine):
             self.spans_are_where_what_is_heard_lies()
             self.an_inbox_keeps_its_cap()
             self.the_window_is_bounded_and_whole()
+            self.what_waits_for_a_person_is_what_the_facts_say()
         self.nothing_is_reserved_but_what_is_under_way()
 
     def names_lead_where_the_facts_say(self) -> None:
@@ -594,6 +744,20 @@ class HubMachine(RuleBasedStateMachine):
         kept = [message.offset for message in window.newest(100)]
         assert kept == list(range(window.floor, window.head + 1)) or not kept
 
+    def what_waits_for_a_person_is_what_the_facts_say(self) -> None:
+        holds = self.hub.holds
+        kept = [fact for fact in self.held.values() if fact.offset >= self.hub.floor]
+        assert list(holds.held.values()) == kept
+        assert {
+            ("sender" if scope.kind == "sender" else "queue", scope.origin or scope.topic)
+            for scope in self.hub.registry.holds
+        } == self.stops
+        if not self.pending:
+            for fact in kept:
+                assert self.is_stopped(fact.data["origin"], fact.data["topic"]) or (
+                    ("queue", fact.data["reader"]) in self.stops or fact.data["reader"] is None
+                ), fact
+
     def nothing_is_reserved_but_what_is_under_way(self) -> None:
         under_way: dict[str, tuple[int, int]] = {}
         for draft in self.pending:
@@ -601,6 +765,9 @@ class HubMachine(RuleBasedStateMachine):
                 count, size = under_way.get(draft.topic, (0, 0))
                 under_way[draft.topic] = (count + 1, size + draft.size)
         assert self.hub._posting.under_way == under_way
+        waiting = Counter(fact.data["topic"] for fact in self.hub.holds.held.values())
+        waiting.update(draft.data["topic"] for draft in self.pending if draft.topic.startswith("$held."))
+        assert {topic: count for topic, (count, _) in self.hub.holds._room.items()} == waiting
 
     def teardown(self) -> None:
         """All comes to rest; and the registry is the fold of the facts: read again, they give the same."""
@@ -609,6 +776,8 @@ class HubMachine(RuleBasedStateMachine):
         for message in self.ever:
             again.apply(message)
         live = self.hub.registry
+        if again.holds != live.holds:
+            hold([(MISFOLDED, f"holds {again.holds}, and are {live.holds}")])
         names = [{key: holding.origin for key, holding in each.held.items()} for each in (again, live)]
         if names[0] != names[1]:
             hold([(MISFOLDED, f"names {names[0]}, and are {names[1]}")])

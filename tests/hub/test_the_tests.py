@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from hub.cursors import Cursors
 from hub.deadlines import Deadlines
+from hub.holds import Holds
 from hub.hub import Hub
 from hub.log import Span, Trimmed
 from hub.message import Message
@@ -353,6 +354,41 @@ def an_inbox_is_heard_past_its_end(patch: pytest.MonkeyPatch) -> None:
 @fault
 def a_missed_answer_that_could_not_be_told_is_forgotten(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Deadlines, "again", lambda self, message_id, offset: None)
+
+
+@fault
+def a_hold_is_in_force_only_once_the_log_has_it(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Holds, "standing", lambda self, scope: self._registry.holds.get(scope))
+
+
+@fault
+def the_end_of_a_hold_leaves_behind_what_is_on_its_way(patch: pytest.MonkeyPatch) -> None:
+    waiting_for = Holds._waiting_for
+    patch.setattr(
+        Holds,
+        "_waiting_for",
+        lambda self, scope: [each for each in waiting_for(self, scope) if isinstance(each, Message)],
+    )
+
+
+@fault
+def a_hold_does_not_follow_its_instance(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Registry, "_take_over_hold", lambda self, instance, key: None)
+
+
+@fault
+def what_was_dropped_may_be_said_again(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Holds, "_remember", lambda self, fact: None)
+
+
+@fault
+def what_waits_is_counted_for_ever(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Holds, "_make_room", lambda self, fact: None)
+
+
+@fault
+def a_purge_forgets_to_tell_the_sessions(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Hub, "_purged", lambda self, told: None)
 
 
 LOOK = settings(
