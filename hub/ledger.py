@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Any
 
 from hub.database import PATIENCE
-from hub.tables import INSERT
+from hub.tables import INSERT, Parameters
 
 ROWS = (64, 16, 4, 1)  # how many go into one statement; each size is prepared once and kept by sqlite3
 
@@ -25,9 +25,9 @@ class Ledger(sqlite3.Connection):
     """For `aiosqlite.connect(factory=Ledger)`, whose thread runs all but `leave()` and `commit_at_once()`."""
 
     _rows: Sequence[tuple[Any, ...]] = ()
-    _changes: Sequence[tuple[str, list[dict[str, Any]]]] = ()
+    _changes: Sequence[tuple[str, list[Parameters]]] = ()
 
-    def leave(self, rows: Sequence[tuple[Any, ...]], changes: Iterable[tuple[str, list[dict[str, Any]]]]) -> None:
+    def leave(self, rows: Sequence[tuple[Any, ...]], changes: Iterable[tuple[str, list[Parameters]]]) -> None:
         """The next `commit()` stores these messages, and then runs these statements with each of their parameters."""
         self._rows = rows
         self._changes = list(changes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any, TypeAlias
 from zlib import crc32
 
@@ -12,7 +12,8 @@ from msgspec import Struct, json
 from hub import fold
 from hub.message import Draft, Message
 
-Statement: TypeAlias = tuple[str, dict[str, Any]]
+Parameters: TypeAlias = dict[str, Any] | list[Any]
+Statement: TypeAlias = tuple[str, Parameters]
 
 _FIRST = (  # those that a message had when rows got a checksum
     *("offset", "id", "origin", "sender", '"to"', "topic", "thread", "reply_to"),
@@ -128,11 +129,26 @@ def place(
     return answers, fresh
 
 
-def folding(messages: Iterable[Message]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+def folding(messages: Iterable[Message]) -> Iterator[tuple[str, list[Parameters]]]:
     """What the facts among these messages change in the tables: SQL, and the parameters of each time it is to run."""
-    steps = (step for message in messages for change in fold.changes(message) for step in _statements(change))
-    for sql, run in groupby(steps, key=lambda step: step[0]):
-        yield sql, [parameters for _, parameters in run]
+    for moving, facts in groupby(messages, key=lambda message: message.topic == fold.CURSORS):
+        if moving:
+            for fact in facts:
+                yield from _movements(fact)
+        else:
+            steps = (step for fact in facts for change in fold.changes(fact) for step in _statements(change))
+            for sql, run in groupby(steps, key=lambda step: step[0]):
+                yield sql, [parameters for _, parameters in run]
+
+
+def _movements(fact: Message) -> Iterator[tuple[str, list[Parameters]]]:
+    """A fact has each cursor once, and a crowd's has thousands: many rows a statement, as in `hub.ledger`."""
+    moved = [(each.origin, each.received, each.read) for each in fold.changes(fact) if isinstance(each, fold.Moved)]
+    place = 0
+    for rows, sql in _MOVES.items():
+        while len(moved) - place >= rows:
+            yield sql, [[*chain.from_iterable(moved[place : place + rows]), fact.at]]
+            place += rows
 
 
 _NEW_INSTANCE = """
@@ -187,11 +203,17 @@ _NOBODYS_HOLD = "DELETE FROM holds WHERE kind = 'queue' AND origin = 0 AND topic
 _SEE = "UPDATE instances SET last_seen = :at WHERE origin = :origin"
 _SUBSCRIBE = "INSERT INTO subscriptions VALUES (:origin, :pattern, :since) ON CONFLICT DO NOTHING"
 _UNSUBSCRIBE = "DELETE FROM subscriptions WHERE origin = :origin AND pattern = :pattern"
-_MOVE = """
-    UPDATE instances
-       SET read = max(read, :read), received = max(received, :received, :read), last_seen = max(last_seen, :at)
-     WHERE origin = :origin
-    """
+_MOVES = {
+    rows: f"""
+        WITH moved (origin, received, read) AS (VALUES {", ".join(["(?, ?, ?)"] * rows)})
+        UPDATE instances
+           SET read = max(instances.read, moved.read),
+               received = max(instances.received, moved.received, moved.read),
+               last_seen = max(last_seen, ?)
+          FROM moved WHERE instances.origin = moved.origin
+        """  # noqa: S608
+    for rows in (256, 64, 16, 4, 1)
+}
 
 
 _RENAMING = (_RENAME, _FORWARD, _RETURN, _RELEASE, _HOLD_FROM_NOW, _TAKE_OVER_HOLD, _NOBODYS_HOLD)
@@ -199,8 +221,6 @@ _RENAMING = (_RENAME, _FORWARD, _RETURN, _RELEASE, _HOLD_FROM_NOW, _TAKE_OVER_HO
 
 def _statements(change: fold.Change) -> Iterator[Statement]:
     match change:
-        case fold.Moved(origin=origin, received=received, read=read, at=at):  # by far the most of them
-            yield _MOVE, {"origin": origin, "received": received, "read": read, "at": at}
         case fold.Registered(origin=origin, key=key, name=name, at=at):
             told = {"origin": origin, "key": key, "name": name, "at": at, "offset": origin}
             yield from ((sql, told) for sql in (_NEW_INSTANCE, _RELEASE, _HOLD, _TAKE_OVER_HOLD))

@@ -46,6 +46,23 @@ def test_what_facts_change_is_stored_with_them(ledger: Ledger) -> None:
     assert list(ledger.execute("SELECT origin, name FROM instances ORDER BY origin")) == [(1, "alice"), (2, "bob")]
 
 
+def test_a_crowds_cursors_move_each_to_its_own_place_and_never_back(ledger: Ledger) -> None:
+    count = 256 + 64 + 16 + 4 + 2
+    facts = [told(place, "$instance.registered", name=f"agent-{place}") for place in range(1, count + 1)]
+    facts += [
+        told(
+            count + step, "$cursors", moved=[{"origin": each, "received": each + gone, "read": each} for each in crowd]
+        )
+        for step, (gone, crowd) in enumerate([(5, range(1, count + 1)), (-1, range(count, 0, -1)), (9, [7, 9999])], 1)
+    ]
+    ledger.leave([row_of(each) for each in facts], folding(facts))
+    ledger.commit()
+    ledger.rollback()
+    assert list(ledger.execute("SELECT origin, received, read FROM instances ORDER BY origin")) == [
+        (each, each + (9 if each == 7 else 5), each) for each in range(1, count + 1)
+    ]
+
+
 def test_what_was_stored_or_refused_is_not_left_for_the_next_commit(ledger: Ledger) -> None:
     good, twice = message(1), message(1, id="another")
     ledger.leave([row_of(good)], [])
