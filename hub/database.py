@@ -22,8 +22,6 @@ WAL_RESET_FIXED = (3, 51, 3)
 FAILURES = (sqlite3.Error, sqlite3.Warning, OSError, UnicodeError, OverflowError, ValueError)
 """What a call to SQLite can raise that is not a fault of this program. aiosqlite says ValueError once it is closed."""
 
-PATIENCE = "PRAGMA busy_timeout=5000"  # milliseconds, for a lock that another program holds
-
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 
 
@@ -38,7 +36,7 @@ def writer_pragmas(synchronous: Synchronous) -> tuple[str, ...]:
         "PRAGMA journal_mode=WAL",
         f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}",
         f"PRAGMA fullfsync={int(durable)}",
-        PATIENCE,
+        "PRAGMA busy_timeout=5000",
         "PRAGMA wal_autocheckpoint=0",  # hub/history.py makes checkpoints, so that it learns when one fails
         "PRAGMA journal_size_limit=67108864",
         "PRAGMA trusted_schema=OFF",
@@ -52,7 +50,7 @@ CLOSING_PRAGMAS = ("PRAGMA busy_timeout=500", "PRAGMA wal_checkpoint(TRUNCATE)")
 READER_PRAGMAS = (
     "PRAGMA query_only=ON",
     "PRAGMA wal_autocheckpoint=0",
-    PATIENCE,
+    "PRAGMA busy_timeout=5000",
     "PRAGMA trusted_schema=OFF",
     "PRAGMA cell_size_check=ON",
 )

@@ -68,7 +68,6 @@ MERGE_PAGES = 16  # of the full-text index, in one slice of its merging
 FATES = 10_000  # replies looked through for what became of a page of messages
 CHECKPOINT_PAGES = 2000  # 8 MB of log are copied into the database file at once
 COMMIT_PAGES = 8  # about what a commit writes at least, and a page more for each KiB of messages
-IN_PLACE = 32  # messages that are stored without the writer's thread, where nothing waits for the disk
 
 log = logging.getLogger(__name__)
 
@@ -216,8 +215,6 @@ class History:
         self._whole = True  # the newest write went well: nothing lies in the write-ahead log past what is committed
         self._unsynced: BaseException | None = None  # why the newest checkpoint failed
         self._written = 0  # pages, about, since the write-ahead log was last looked at
-        self._syncs = True  # each commit waits for the disk
-        self._begun = False  # the write-ahead log has been written to since it was last begun anew
         self._wal_index: FileIO | None = None
         self._writer: aiosqlite.Connection
         self._ledger: Ledger  # what it stands on
@@ -237,7 +234,6 @@ class History:
         path = real(path)
         opened = await asyncio.to_thread(prepare, path, synchronous=synchronous, clock=clock)
         history = cls(path, opened, clock)
-        history._syncs = synchronous == "full"
         try:
             await history._connect(synchronous)
         except BaseException as why:
@@ -269,13 +265,7 @@ class History:
     async def _connection(
         self, pragmas: Iterable[str], factory: Callable[..., sqlite3.Connection] = sqlite3.Connection
     ) -> aiosqlite.Connection:
-        db = await aiosqlite.connect(
-            self.path,
-            isolation_level="IMMEDIATE",
-            cached_statements=256,
-            factory=factory,
-            check_same_thread=False,  # see `_store`; SQLite lets them in one after the other
-        )
+        db = await aiosqlite.connect(self.path, isolation_level="IMMEDIATE", cached_statements=256, factory=factory)
         self._connections.append(db)
         for pragma in pragmas:
             await db.execute_fetchall(pragma)
@@ -565,16 +555,13 @@ class History:
     async def _store(self, messages: Sequence[Message] = ()) -> None:
         """Commit, after these messages and what the facts among them change.
 
-        Where commits do not wait for the disk (synchronous=normal), a few messages are stored in this thread: the way
-        to the writer's thread and back takes several times as long. But for the first commit after a checkpoint, since
-        that begins the write-ahead log anew and syncs its head.
+        Always in the writer's thread, also where nothing is synced (synchronous=normal): a write waits for a disk that
+        others sync to, and would hold up everybody.
         """
         if messages:
             self._ledger.leave([row_of(message) for message in messages], folding(messages))
-        few = 0 < len(messages) <= IN_PLACE
-        if not (few and self._begun and not self._syncs and self._ledger.commit_at_once()):
-            await self._writer.commit()
-        self._begun = self._whole = True
+        await self._writer.commit()
+        self._whole = True
         size = sum(message.size for message in messages) if messages else CHECKPOINT_PAGES * 1024
         self._written += COMMIT_PAGES + size // 1024
 
@@ -590,7 +577,6 @@ class History:
         index = self._index_now()
         if index is None or index.frames - index.copied < CHECKPOINT_PAGES:
             return
-        self._begun = False
         try:
             await self._writer.execute_fetchall("PRAGMA wal_checkpoint(PASSIVE)")
         except FAILURES as why:
@@ -599,7 +585,6 @@ class History:
 
     async def _copy_again(self) -> None:
         """Copy all of the write-ahead log, whatever of it was copied before."""
-        self._begun = False
         await asyncio.to_thread(self._forget_checkpoints)
         await self._writer.execute_fetchall("PRAGMA wal_checkpoint(PASSIVE)")
         self._unsynced = None

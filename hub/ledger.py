@@ -1,4 +1,4 @@
-"""The connection that writes: a whole batch in one visit of its thread, or of ours, and in few steps of SQLite's.
+"""The connection that writes: a whole batch in one visit of its thread, and in few steps of SQLite's.
 
 aiosqlite gives each call a trip to the connection's thread, and Python's sqlite3 gives up the interpreter's lock at
 each step and has to win it back, which takes milliseconds while the event loop is busy. So a batch is left here first,
@@ -12,7 +12,6 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any
 
-from hub.database import PATIENCE
 from hub.tables import INSERT, Parameters
 
 ROWS = (64, 16, 4, 1)  # how many go into one statement; each size is prepared once and kept by sqlite3
@@ -22,7 +21,7 @@ _INSERTS = {rows: ", ".join([INSERT, *[_ROW] * (rows - 1)]) for rows in ROWS}
 
 
 class Ledger(sqlite3.Connection):
-    """For `aiosqlite.connect(factory=Ledger)`, whose thread runs all but `leave()` and `commit_at_once()`."""
+    """A connection for `aiosqlite.connect(factory=Ledger)`. All but `leave()` runs in its thread."""
 
     _rows: Sequence[tuple[Any, ...]] = ()
     _changes: Sequence[tuple[str, list[Parameters]]] = ()
@@ -31,21 +30,6 @@ class Ledger(sqlite3.Connection):
         """The next `commit()` stores these messages, and then runs these statements with each of their parameters."""
         self._rows = rows
         self._changes = list(changes)
-
-    def commit_at_once(self) -> bool:
-        """`commit()` in the caller's thread, and without waiting for another program that holds a lock: then it returns
-        False, and what was left here still is."""
-        self.execute("PRAGMA busy_timeout=0")
-        try:
-            self.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as why:
-            if why.sqlite_errorname != "SQLITE_BUSY":
-                raise
-            return False
-        finally:
-            self.execute(PATIENCE)
-        self.commit()
-        return True
 
     def commit(self) -> None:
         """Write what was left here, and commit it with whatever else the transaction holds. Raises what sqlite3 does:

@@ -10,7 +10,6 @@ import stat
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
@@ -23,7 +22,6 @@ from hypothesis import strategies as st
 from hub import database, history, recovery, soundness
 from hub.errors import NewerDatabase, StorageFailed
 from hub.history import History
-from hub.ledger import Ledger
 from hub.log import Retention, Search, Span
 from hub.message import Draft
 from hub.registry import Registry
@@ -814,69 +812,3 @@ async def same(log: History, plain: MemoryLog, registry: Registry, cuts: list[in
         ask: Callable[[Any], Awaitable[Any]] = how
         assert await ask(log) == await ask(plain)
     assert await log.count(spans, 1, NOW) == await plain.count(spans, 1, NOW)
-
-
-# The writer's thread
-
-
-async def threads_of(log: History, monkeypatch: pytest.MonkeyPatch, *batches: int) -> list[str]:
-    """In which thread each of these batches is committed."""
-    seen: list[str] = []
-    commit = Ledger.commit
-
-    def committing(self: Ledger) -> None:
-        seen.append("ours" if threading.current_thread() is threading.main_thread() else "the writer's")
-        commit(self)
-
-    monkeypatch.setattr(Ledger, "commit", committing)
-    last = (await log.tail(1, MUCH) or [None])[0]
-    number = last.offset if last else 0
-    for count in batches:
-        await log.append([draft(number + each) for each in range(1, count + 1)])
-        number += count
-    return seen
-
-
-async def test_what_is_synced_is_committed_in_the_writers_thread(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with await History.open(path) as log:
-        assert set(await threads_of(log, monkeypatch, 1, 1, 40)) == {"the writer's"}
-
-
-async def test_a_few_unsynced_messages_are_committed_in_place_but_never_at_the_beginning_of_the_journal(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    few, many = history.IN_PLACE, history.IN_PLACE + 1
-    async with await History.open(path, synchronous="normal") as log:
-        assert await threads_of(log, monkeypatch, 1, 1, few, many, 1) == [
-            *("the writer's", "ours", "ours", "the writer's", "ours")
-        ]
-        monkeypatch.setattr(history, "CHECKPOINT_PAGES", 1)
-        assert await threads_of(log, monkeypatch, 1, 1) == ["ours", "the writer's"], "a checkpoint was in between"
-        monkeypatch.undo()
-        assert await offsets(log) == list(range(1, 2 * few + 7))
-    async with await History.open(path) as log:
-        assert len(await offsets(log)) == 2 * few + 6
-
-
-async def test_an_unsynced_batch_waits_for_another_program_in_the_writers_thread(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with await History.open(path, synchronous="normal") as log:
-        await threads_of(log, monkeypatch, 1, 1)
-        with closing(sqlite3.connect(path, isolation_level=None)) as other:
-            other.execute("BEGIN IMMEDIATE")
-            asked: list[str] = []
-            commit = Ledger.commit
-
-            def committing(self: Ledger) -> None:
-                asked.append(threading.current_thread().name)
-                if len(asked) == 1:
-                    loop.call_soon_threadsafe(other.execute, "ROLLBACK")
-                commit(self)
-
-            loop = asyncio.get_running_loop()
-            monkeypatch.setattr(Ledger, "commit", committing)
-            await log.append([draft(3)])
-        assert asked
-        assert asked[0] != threading.main_thread().name
-        assert await offsets(log) == [1, 2, 3]

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from hub.database import PATIENCE
 from hub.ledger import ROWS, Ledger
 from hub.schema import migrate
 from hub.tables import folding, row_of
@@ -73,22 +72,6 @@ def test_what_was_stored_or_refused_is_not_left_for_the_next_commit(ledger: Ledg
     ledger.rollback()
     ledger.commit()
     assert stored(ledger) == [(1, good.body)]
-
-
-def test_a_commit_at_once_waits_for_no_other_program_and_leaves_what_was_left(ledger: Ledger) -> None:
-    (path,) = (file for _, name, file in ledger.execute("PRAGMA database_list") if name == "main")
-    ledger.execute(PATIENCE)
-    ledger.leave([row_of(message(1))], [])
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        assert not ledger.commit_at_once()
-        assert not ledger.in_transaction
-        other.execute("ROLLBACK")
-    assert list(ledger.execute("PRAGMA busy_timeout")) == [(5000,)]
-    assert stored(ledger) == []
-    assert ledger.commit_at_once()
-    ledger.rollback()
-    assert stored(ledger) == [(1, message(1).body)]
 
 
 def test_a_batch_takes_few_statements(ledger: Ledger) -> None:
