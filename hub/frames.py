@@ -223,6 +223,7 @@ class Message(Frame, tag="message", kw_only=True, omit_defaults=False):
             data=message.data,
             at=moment(message.at),
             attachments=message.attachments,
+            answer_by=UNSET if message.answer_by is None else moment(message.answer_by),
         )
 
 

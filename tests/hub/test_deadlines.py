@@ -181,9 +181,9 @@ def test_a_held_message_keeps_its_wish_and_one_that_is_over_is_left_out() -> Non
                 break
     assert said is not None
     assert (said.topic, said.data["answer_by"], said.answer_by) == (fold.HELD, NOW + 60, None)
-    assert core.hub.release(said.offset, None, NOW + 20)[0].answer_by == NOW + 60
-    core.hub.failed([core.hub.release(said.offset, None, NOW + 20)[0]] * 2)
-    assert core.hub.release(said.offset, None, NOW + 60)[0].answer_by is None
+    assert core.hub.holds.release(said.offset, None, NOW + 20)[0].answer_by == NOW + 60
+    core.hub.failed([core.hub.holds.release(said.offset, None, NOW + 20)[0]] * 2)
+    assert core.hub.holds.release(said.offset, None, NOW + 60)[0].answer_by is None
 
 
 # A real hub
