@@ -39,6 +39,7 @@ NOT_WHOLE: list[Any] = ["1", 1.5, True, [], {}]
 NOT_SWITCH: list[Any] = [0, 1, "true", [], {}, None]
 NOT_REF: list[Any] = [1.5, True, [], {}, "x" * 65, 2**63, -(2**63) - 1]
 NOT_OFFSET: list[Any] = [*NOT_WHOLE, -1, 2**63]
+NOT_MOMENT: list[Any] = [True, [], {}, "yesterday", "2026-01-31T12:00:00", "2026-01-31"]
 NOT_CREDIT: list[Any] = [*NOT_WHOLE, -1, 65_537]
 WRONG: dict[str, dict[str, list[Any]]] = {
     "hello": {
@@ -84,11 +85,16 @@ WRONG: dict[str, dict[str, list[Any]]] = {
     "history": {
         "ref": NOT_REF,
         "with": NOT_TEXT,
+        "from": NOT_TEXT,
+        "to": NOT_TEXT,
         "topic": NOT_TEXT,
         "thread": NOT_TEXT,
         "search": NOT_TEXT,
+        "since": NOT_MOMENT,
+        "until": NOT_MOMENT,
         "limit": [*NOT_WHOLE, 0, 1001, None],
         "before": NOT_OFFSET,
+        "after": NOT_OFFSET,
     },
     "status": {"ref": NOT_REF, "id": NOT_TEXT},
 }
