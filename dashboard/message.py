@@ -19,6 +19,7 @@ from dashboard.words import clock, hue, instant, size, took, visible
 AROUND = 8  # messages before it and as many after it: of its thread, or what it answers and who answered it
 LONGEST = 200_000  # characters of a body, or of the raw JSON, that the page holds
 RUNGS = ("accepted", "pushed", "received", "read", "answered")
+BECAME = {"open": "none yet", "answered": "it came", "missed": "none has come", "late": "it came late"}
 ENDED = ("expired", "held", "dropped", "purged")  # states that are no rung of the ladder
 
 
@@ -61,6 +62,7 @@ class MessagePage(Struct, frozen=True, kw_only=True):
     size: str
     reply_to: str
     reply_link: str
+    wanted: str  # until when an answer is wanted, and what became of that; "" where none is
     body: str
     cut: bool  # whether `body` is not all of it
     as_markdown: Markup | None  # None: as text
@@ -110,6 +112,7 @@ def message_page(
         size=size(len(message["body"].encode("utf-8", "replace"))),
         reply_to=visible(message["reply_to"] or ""),
         reply_link=links.message(message["reply_to"]) if message["reply_to"] else "",
+        wanted=_wanted(told.get("answer"), now, zone),
         body=body[:LONGEST],
         cut=len(body) > LONGEST,
         as_markdown=markdown(body) if as_markdown else None,
@@ -130,6 +133,13 @@ def message_page(
         raw_cut=len(raw) > LONGEST,
         raw_link=f"/api/v1{permalink}",
     )
+
+
+def _wanted(answer: Mapping[str, Any] | None, now: int, zone: tzinfo | None) -> str:
+    if answer is None:
+        return ""
+    at = f" at {clock(instant(answer['at']), now, zone)}" if answer["at"] else ""
+    return f"{clock(instant(answer['by']), now, zone)}: {BECAME.get(answer['state'], answer['state'])}{at}"
 
 
 def _file(attachment: Mapping[str, Any], message_id: str) -> File:

@@ -53,6 +53,24 @@ def test_the_ladder_has_the_time_of_each_rung_and_what_is_not_known_is_not_made_
     assert (row.link, row.ended, row.online) == ("/instances/alice", False, True)
 
 
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (None, ""),
+        ({"by": "2026-03-14T12:30:00Z", "state": "open", "at": None}, "12:30:00: none yet"),
+        (
+            {"by": "2026-03-14T11:30:00Z", "state": "late", "at": "2026-03-14T11:40:00Z"},
+            "11:30:00: it came late at 11:40:00",
+        ),
+    ],
+)
+def test_until_when_an_answer_is_wanted_and_what_became_of_that(answer: dict[str, Any] | None, said: str) -> None:
+    told = {"message": a_message(7, "bob", "alice", "?", before(NOON)), "ladder": ()} | (
+        {"answer": answer} if answer else {}
+    )
+    assert message_page(told, NOTHING, NOTHING, now=NOW, zone=UTC).wanted == said
+
+
 @pytest.mark.parametrize("state", ["expired", "held", "dropped"])
 def test_what_became_of_it_instead_is_said(state: str) -> None:
     (row,) = page(a_message(7, "bob", "alice", "x", before(NOON)), (a_step(state, accepted=before(NOON)),)).where
