@@ -12,8 +12,11 @@ class Source(Protocol):
     async def about(self) -> Any:
         """What every page shows of the hub: GET /api/v1/status, without what has to be counted, and `at`, the time."""
 
-    async def snapshot(self) -> Any:
-        """GET /api/v1/snapshot."""
+    async def snapshot(self, *, at: str | None = None) -> Any:
+        """GET /api/v1/snapshot. Raises HubbubError for a moment that cannot be told."""
+
+    async def timeline(self, at: str | None = None) -> Any:
+        """GET /api/v1/timeline. Raises the same."""
 
     async def history(self, **asked: Any) -> Any:
         """GET /api/v1/messages. The parts of its query by their names, `from_` and `with_` with a line, `since` and

@@ -149,6 +149,7 @@ class Api:
             Route("/pulse", answering(self.pulse), methods=["GET"]),
             Route("/snapshot", answering(self.snapshot), methods=["GET"]),
             Route("/cost", answering(self.cost), methods=["GET"]),
+            Route("/timeline", answering(self.timeline), methods=["GET"]),
         ]
 
     # Messages
@@ -423,7 +424,11 @@ class Api:
     async def snapshot(self, request: Request) -> Response:
         self._identify(request).require("observe")
         recent = number(request.query_params.get("recent"), "recent", 0, inquiry.RECENT, inquiry.RECENT)
-        return json_response(await self.source.snapshot(recent))
+        return json_response(await self.source.snapshot(recent, request.query_params.get("at")))
+
+    async def timeline(self, request: Request) -> Response:
+        self._identify(request).require("observe")
+        return json_response(await self.source.timeline(request.query_params.get("at")))
 
     async def cost(self, request: Request) -> Response:
         self._identify(request).require("observe")

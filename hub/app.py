@@ -42,12 +42,13 @@ from hub.guard import Guard
 from hub.health import Health
 from hub.history import History
 from hub.hub import Limits
-from hub.legacy import SECRET, Legacy, Rules, SessionStore
+from hub.legacy import SECRET, Legacy, Rules
 from hub.link import Link
 from hub.log import Retention
 from hub.metrics import CONTENT_TYPE, HubCollector, exposition
 from hub.node import Node
 from hub.origins import Own
+from hub.past import Pasts
 from hub.paths import ensure_token, read_token
 from hub.ports import port_holder
 from hub.protocol import Bounds, ServerConfig, WebSocketProtocol
@@ -77,7 +78,7 @@ class App:
         door: Door,
         mode: Mode,
         *,
-        sessions: SessionStore,
+        history: History,
         attachments: Attachments,
         notices: Sequence[str] = (),
     ) -> None:
@@ -116,7 +117,7 @@ class App:
             place=lambda: Place(self.url, read_token(settings.paths.token_file), settings.tls_cert),
             fault=node.fault,
         )
-        self.source = Source(node, self.facts, self.health.told)
+        self.source = Source(node, Pasts(history, node.hub.limits, node.now), self.facts, self.health.told)
         self.api = Api(
             node,
             identify=lambda request: door.identify(request.scope),
@@ -133,7 +134,7 @@ class App:
         self.legacy: int | None = None  # the port for old scripts, once it listens
         legacy = Legacy(
             node,
-            sessions,
+            history,
             Rules(
                 secret=os.environ.get(SECRET, ""),
                 rate=settings.legacy_rate,
@@ -298,6 +299,7 @@ async def build(settings: Settings) -> AsyncIterator[App]:
                 "the search index": history.index_slice,
                 "the merging of the search index": history.merge_slice,
                 "the tallies": history.tally_slice,
+                "the keyframes": history.frame_slice,
                 "the attachments": partial(attachments.sweep, history.named),
             },
             uploaded=attachments.size_for,
@@ -311,7 +313,7 @@ async def build(settings: Settings) -> AsyncIterator[App]:
             node,
             Door(keyring, Cookies(keyring)),
             mode,
-            sessions=history,
+            history=history,
             attachments=attachments,
             notices=notices,
         )

@@ -22,6 +22,7 @@
     ├── NotFound            there is no such thing
     │   ├── UnknownInstance
     │   ├── UnknownMessage
+    │   ├── UnknownMoment   how it was then can't be told: before the log, or trimmed
     │   └── UnknownAttachment   a file that is not here, or that whoever names it has not uploaded
     ├── LimitHit            a limit that is a setting; the message names it
     │   ├── InboxFull
@@ -146,6 +147,10 @@ class UnknownInstance(NotFound):
 
 class UnknownMessage(NotFound):
     code = "unknown_message"
+
+
+class UnknownMoment(NotFound):
+    code = "unknown_moment"
 
 
 class UnknownAttachment(NotFound):

@@ -11,9 +11,9 @@ so the tables are always what the log says, and trimming old facts loses nothing
 | `$instance.registered` | `name`, `human` (true: a person); the fact's own offset is the instance's origin |
 | `$instance.renamed`    | `origin`, `old`, `name`, `forwards_until` (seconds since 1970)              |
 | `$instance.forgot`     | `name`: one that forwarded, and is free now; with `origin`: the whole instance |
-| `$session.joined`      | `origin`, `name`, `client`, `sessions`                                      |
-| `$session.left`        | `origin`, `name`, `reason`, `sessions`                                      |
-| `$instance.presence`   | `origin`, `name`, `activity`, `hops`, `wakes`, `client`, `prompted`         |
+| `$session.joined`      | `origin`, `name`, `client`, `number`, `sessions`                            |
+| `$session.left`        | `origin`, `name`, `reason`, `number`, `sessions`                            |
+| `$instance.presence`   | `origin`, `name`, `number`, `activity`, `hops`, `wakes`, `client`, `prompted` |
 | `$subscription.added`  | `origin`, `name`, `topic`                                                   |
 | `$subscription.removed`| `origin`, `name`, `topic`                                                   |
 | `$message.expired`     | `origin` (null: nobody had the name), `name`, `offset`; `reply_to` is the message's id |

@@ -17,16 +17,17 @@ import os
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from io import FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import aiosqlite
 from msgspec import json
 
 from hub import fulltext, search, tally
+from hub.archive import Archive, Keyframe, stride, trail
 from hub.database import (
     CLOSING_PRAGMAS,
     FAILURES,
@@ -36,28 +37,15 @@ from hub.database import (
     storage_failed,
     writer_pragmas,
 )
-from hub.deadlines import PREVIEW
 from hub.disk import real, write_again
 from hub.errors import StorageFailed
-from hub.fold import (
-    CURSORS,
-    EXPIRED,
-    AwaitedRow,
-    Holding,
-    HoldRow,
-    InstanceRow,
-    Scope,
-    State,
-    SubscriptionRow,
-    TopicRow,
-    WaitingRow,
-)
+from hub.fold import CURSORS, EXPIRED, State
 from hub.ledger import Ledger
-from hub.log import Age, Exchange, Fate, Retention, Search, Span, Trimmed
+from hub.loading import IN_SPAN, as_json, load, stocks
+from hub.log import END, Age, Exchange, Fate, Retention, Search, Span, Trimmed
 from hub.message import Draft, Message
 from hub.recovery import Opened, prepare
-from hub.tables import COLUMNS, QUALIFIED, SessionRow, TokenRow, folding, message_of, place, row_of
-from hub.topic import INBOX
+from hub.tables import COLUMNS, SessionRow, TokenRow, folding, message_of, place, row_of
 from hub.wal import INDEX_HEADER, Index, read_index
 
 TRIM_ROWS = 500  # one slice of trimming: it holds up waiting drafts, so it must be short
@@ -68,6 +56,8 @@ MERGE_PAGES = 16  # of the full-text index, in one slice of its merging
 FATES = 10_000  # replies looked through for what became of a page of messages
 CHECKPOINT_PAGES = 2000  # 8 MB of log are copied into the database file at once
 COMMIT_PAGES = 8  # about what a commit writes at least, and a page more for each KiB of messages
+
+Answer = TypeVar("Answer")
 
 log = logging.getLogger(__name__)
 
@@ -81,17 +71,13 @@ _BOUNDED = """
     ) ORDER BY offset
     """
 
-_IN_SPAN = """
-    topic = json_extract(span.value, '$[0]')
-       AND offset > json_extract(span.value, '$[1]') AND offset <= json_extract(span.value, '$[2]')
-    """
 _READ = _BOUNDED.format(
     columns=COLUMNS,
     way="ASC",
     least=1,
     picked=f"""
         SELECT DISTINCT offset, size FROM json_each(:spans) span CROSS JOIN messages WHERE offset IN (
-            SELECT offset FROM messages WHERE {_IN_SPAN} ORDER BY offset LIMIT :limit
+            SELECT offset FROM messages WHERE {IN_SPAN} ORDER BY offset LIMIT :limit
         ) ORDER BY offset LIMIT :limit
     """,  # noqa: S608
 )
@@ -105,7 +91,7 @@ _TAIL = _BOUNDED.format(
     columns=COLUMNS,
     way="DESC",
     least=0,
-    picked="SELECT offset, size FROM messages ORDER BY offset DESC LIMIT :limit",
+    picked="SELECT offset, size FROM messages WHERE offset <= :upto ORDER BY offset DESC LIMIT :limit",
 )
 _KNOWN = f"""
     SELECT {COLUMNS} FROM messages WHERE (id, origin) IN (
@@ -116,33 +102,9 @@ _PLACE = """
     SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'messages'), 0),
            (SELECT min(offset) FROM messages),
            CAST((SELECT value FROM meta WHERE key = 'indexed') AS INTEGER),
-           CAST((SELECT value FROM meta WHERE key = 'tallied') AS INTEGER)
+           CAST((SELECT value FROM meta WHERE key = 'tallied') AS INTEGER),
+           (SELECT max(offset) FROM keyframes), (SELECT rows FROM keyframes ORDER BY offset DESC LIMIT 1)
     """
-_TOPICS = """
-    SELECT topic, count(*), sum(size), max(offset) FROM messages INDEXED BY messages_topic GROUP BY topic
-    """
-_WAITING = f"""
-    SELECT topic, offset, size, at, expires_at, iif(expires_at IS NULL, NULL, m.id)
-      FROM json_each(:spans) span CROSS JOIN messages m
-     WHERE {_IN_SPAN} AND (expires_at IS NULL OR expires_at > :now OR NOT EXISTS (
-           SELECT 1 FROM messages told
-            WHERE told.reply_to = m.id AND told.topic = '$message.expired' AND told.origin = 0))
-     ORDER BY offset
-    """  # noqa: S608
-
-
-# What was sent is held no longer, whatever tells of it: a crash may have come between the message and the fact.
-_HELD = f"""
-    SELECT {QUALIFIED}, EXISTS (SELECT 1 FROM messages told WHERE told.reply_to = messages.reply_to AND told.origin = 0
-                                   AND told.topic IN ('$loop.dropped', '$hold.dropped')
-                                   AND json_extract(told.data, '$.origin') = json_extract(messages.data, '$.origin'))
-      FROM messages
-     WHERE (topic = '$loop.held' OR topic > '$held.' AND topic < '$held/')
-       AND NOT EXISTS (SELECT 1 FROM messages sent
-                        WHERE sent.id = messages.reply_to AND sent.origin = json_extract(messages.data, '$.origin'))
-     ORDER BY offset
-    """  # noqa: S608
-
 # By the index on reply_to, whose rows of one id stand in the log's order; of facts only those that say what expired.
 _FATES = """
     SELECT reply_to, who, min(at), expired, for_offset FROM (
@@ -177,17 +139,6 @@ _OLDEST = """
     SELECT value, (SELECT at FROM messages WHERE topic = value ORDER BY offset LIMIT 1) FROM json_each(:topics)
     """
 
-# What has been answered by somebody else, or of which it was told that nobody has.
-_AWAITED = f"""
-    SELECT answer_by, offset, id, origin, "to", thread, substr(body, 1, {PREVIEW})
-      FROM messages asked INDEXED BY messages_answer_by
-     WHERE answer_by IS NOT NULL
-       AND NOT EXISTS (SELECT 1 FROM messages answer
-                        WHERE answer.reply_to = asked.id AND answer.origin <> asked.origin
-                          AND (answer.topic NOT GLOB '$*' OR (answer.topic = '$message.unanswered'
-                               AND json_extract(answer.data, '$.offset') = asked.offset)))
-    """  # noqa: S608
-
 _NAMED = """
     SELECT DISTINCT json_extract(file.value, '$.sha256') AS sha256
       FROM messages INDEXED BY messages_attachments, json_each(messages.attachments) file
@@ -211,7 +162,9 @@ class History:
         self._merged = -1  # how far it had come when nothing was left to merge in it
         self._full_text = False
         self._tallied = 0  # how far the tallies have come
-        self._stale = False  # the five above are to be read again
+        self._framed = 0  # the newest keyframe
+        self._stride = 0  # how many offsets the next one lies behind it
+        self._stale = False  # the seven above are to be read again
         self._whole = True  # the newest write went well: nothing lies in the write-ahead log past what is committed
         self._unsynced: BaseException | None = None  # why the newest checkpoint failed
         self._written = 0  # pages, about, since the write-ahead log was last looked at
@@ -221,6 +174,7 @@ class History:
         self._reader: aiosqlite.Connection
         self._searcher: aiosqlite.Connection
         self._connections: list[aiosqlite.Connection] = []
+        self.archive: Archive
 
     @classmethod
     async def open(
@@ -255,6 +209,10 @@ class History:
         await self._searcher.create_function("covers", 2, search.covers, deterministic=True)
         await self._searcher.create_function("sees", 4, search.sees, deterministic=True)
         ((self.epoch,),) = await self._writer.execute_fetchall("SELECT value FROM meta WHERE key = 'epoch'")
+        self.archive = await asyncio.to_thread(Archive, self.path)
+        if (first := await asyncio.to_thread(self.archive.first)) is not None:
+            await self._add_keyframe(first)
+            await self._writer.commit()
         await self._find_place()
         self._wal_index = FileIO(f"{self.path}-shm", "r+")
 
@@ -285,6 +243,9 @@ class History:
             with suppress(*FAILURES):
                 await reader.interrupt()  # a search may take its time, and nobody waits for it any more
         async with self._lock:
+            if (archive := getattr(self, "archive", None)) is not None:
+                with suppress(*FAILURES):
+                    await asyncio.to_thread(archive.close)
             if self._connections and self._unsynced is not None:
                 with suppress(*FAILURES):
                     self._forget_checkpoints()
@@ -338,7 +299,7 @@ class History:
         """The messages that drafts which may have been sent before have become."""
         keys = [(draft.id, draft.origin) for draft in drafts if draft.retry]
         keys += [(message_id, origin) for origin, message_id in (draft.unless for draft in drafts if draft.unless)]
-        rows = await self._writer.execute_fetchall(_KNOWN, {"keys": _json(keys)})
+        rows = await self._writer.execute_fetchall(_KNOWN, {"keys": as_json(keys)})
         return {(message.origin, message.id): message for message in map(message_of, rows)}
 
     async def trim(self, retention: Retention, now: float) -> Trimmed:
@@ -376,21 +337,59 @@ class History:
             return Trimmed(self._floor, topics, more)
 
     async def _remove(self, doomed: dict[int, tuple[str, int]], topics: list[tuple[str, int, int, int]]) -> None:
-        offsets = _json(list(doomed))
+        offsets = as_json(list(doomed))
         if self._full_text and self._indexed:
             try:
                 await self._writer.execute(fulltext.REMOVE, {"offsets": offsets, "indexed": self._indexed})
             except sqlite3.DatabaseError as why:
                 await self._renew_index(why)
+        await self._keep_trail(doomed)
         await self._writer.execute("DELETE FROM messages WHERE offset IN (SELECT value FROM json_each(?))", (offsets,))
         await self._writer.executemany(
             "INSERT INTO trimmed VALUES (?, ?) ON CONFLICT (topic) DO UPDATE SET upto = max(upto, excluded.upto)",
             [(topic, newest) for topic, _, _, newest in topics],
         )
         ((floor,),) = await self._writer.execute_fetchall("SELECT min(offset) FROM messages")
+        await self._forget_before(floor)
         await self._store()
         self._floor = floor
         self._size -= sum(size for _, size in doomed.values())
+
+    async def _keep_trail(self, doomed: dict[int, tuple[str, int]]) -> None:
+        """What movements of cursors tell stays when they go."""
+        cursors = [offset for offset, (topic, _) in doomed.items() if topic == CURSORS]
+        if not cursors:
+            return
+        facts = await self._writer.execute_fetchall(
+            "SELECT offset, at, data FROM messages WHERE offset IN (SELECT value FROM json_each(?)) ORDER BY offset",
+            (as_json(cursors),),
+        )
+        told = [(offset, at, json.decode(data)["moved"]) for offset, at, data in facts]
+        await self._writer.executemany(
+            "INSERT OR REPLACE INTO trail (offset, origin, at, received, read, lost) VALUES (?, ?, ?, ?, ?, ?)",
+            trail(told, cursors[-1] - cursors[0] + 1),
+        )
+
+    async def _forget_before(self, floor: int) -> None:
+        """Nothing is folded onto a keyframe after which something is missing; one from there on is never wanting."""
+        if self._framed < floor - 1:
+            await self._add_keyframe(await asyncio.to_thread(self.archive.keyframe, self._head))
+        await self._writer.execute("DELETE FROM keyframes WHERE offset < ?", (floor - 1,))
+        await self._writer.execute("DELETE FROM trail WHERE offset <= (SELECT min(offset) FROM keyframes)")
+
+    async def _add_keyframe(self, frame: Keyframe) -> None:
+        await self._writer.execute("INSERT OR REPLACE INTO keyframes VALUES (?, ?, ?, ?, ?)", frame)
+        self._framed, self._stride = frame.offset, stride(frame.rows)
+
+    async def frame_slice(self) -> bool:
+        """Make the next keyframe, if it is time; returns whether there is another. Raises StorageFailed."""
+        async with self._writing():
+            upto = await self._begin(self._framed) + self._stride
+            if upto > self._head:
+                return False
+            await self._add_keyframe(await asyncio.to_thread(self.archive.keyframe, upto))
+            await self._store()
+            return self._framed + self._stride <= self._head
 
     async def index_slice(self) -> bool:
         """Take some more messages into the full-text index; returns whether there are more. Raises StorageFailed."""
@@ -476,10 +475,14 @@ class History:
 
     async def _next_tally(self) -> int:
         """Where the next slice begins: stretches of offsets that nobody has, as a restore leaves, are passed over."""
+        return max(self._tallied, await self._begin(self._tallied) // tally.SLICE * tally.SLICE)
+
+    async def _begin(self, after: int) -> int:
+        """The last offset that nobody has, past one that somebody may have."""
         ((following,),) = await self._writer.execute_fetchall(
-            "SELECT min(offset) FROM messages WHERE offset > ?", (self._tallied,)
+            "SELECT min(offset) FROM messages WHERE offset > ?", (after,)
         )
-        return max(self._tallied, ((following or self._head + 1) - 1) // tally.SLICE * tally.SLICE)
+        return (following or self._head + 1) - 1
 
     async def probe(self) -> None:
         """See `Log.probe`."""
@@ -609,10 +612,12 @@ class History:
             raise StorageFailed(f"{self.path} is closed.", "The hub is shutting down.")
 
     async def _find_place(self) -> None:
-        ((self._head, floor, self._indexed, tallied),) = await self._writer.execute_fetchall(_PLACE)
+        ((self._head, floor, self._indexed, tallied, framed, rows),) = await self._writer.execute_fetchall(_PLACE)
         self._floor = self._head + 1 if floor is None else floor
         self._tallied = tallied or 0
-        self._size = sum(size for _, _, size, _ in await _stocks(self._writer, self._head - self._floor))
+        self._framed, self._stride = framed or 0, stride(rows or 0)
+        topics = await self._writer.execute_fetchall(stocks(self._head - self._floor), {"upto": self._head})
+        self._size = sum(size for _, _, size, _ in topics)
         self._stale = False
 
     # Reading
@@ -621,91 +626,33 @@ class History:
         """See `Log.load`. All of it is of one moment."""
         self._be_open()
         async with self._failing():
-            db = await self._connection(READER_PRAGMAS)
-            try:
-                await db.execute("BEGIN")
-                return await self._load(db)
-            finally:
-                self._connections.remove(db)
-                await db.close()
+            return await asyncio.to_thread(self._load)
 
-    async def _load(self, db: aiosqlite.Connection) -> State:
-        ((head, floor, _, _),) = await db.execute_fetchall(_PLACE)
-        floor = head + 1 if floor is None else floor
-        instances = [
-            InstanceRow(
-                origin=origin,
-                name=name,
-                registered_at=at,
-                last_seen=seen,
-                received=received,
-                read=read,
-                human=bool(human),
-            )
-            for origin, name, at, seen, received, read, human in await db.execute_fetchall(
-                "SELECT origin, name, registered_at, last_seen, received, read,"
-                " EXISTS (SELECT 1 FROM people WHERE people.origin = instances.origin) FROM instances ORDER BY origin"
-            )
-        ]
-        holdings = [
-            Holding(key=key, name=name, origin=origin, since=since, until=until, forwards_until=forwards_until)
-            for key, name, origin, since, until, forwards_until in await db.execute_fetchall(
-                "SELECT key, name, origin, since, until, forwards_until FROM holdings ORDER BY rowid"
-            )
-        ]
-        subscriptions = [
-            SubscriptionRow(origin=origin, pattern=pattern, since=since)
-            for origin, pattern, since in await db.execute_fetchall(
-                "SELECT origin, pattern, since FROM subscriptions ORDER BY since, origin, pattern"
-            )
-        ]
-        trimmed = {topic: upto for topic, upto in await db.execute_fetchall("SELECT topic, upto FROM trimmed")}  # noqa: C416
-        topics = [
-            TopicRow(topic=topic, messages=count, size=size, head=newest, trimmed=trimmed.pop(topic, 0))
-            for topic, count, size, newest in await _stocks(db, head - floor)
-        ]
-        topics += [
-            TopicRow(topic=topic, messages=0, size=0, head=upto, trimmed=upto) for topic, upto in trimmed.items()
-        ]
-        spans = _unread_spans(topics, holdings, {each.origin: each.read for each in instances})
-        waiting = [
-            WaitingRow(topic=topic, offset=offset, size=size, at=at, expires_at=expires_at, id=known_by)
-            for topic, offset, size, at, expires_at, known_by in await db.execute_fetchall(
-                _WAITING, {"spans": _json(spans), "now": self._clock()}
-            )
-        ]
-        holds = [
-            HoldRow(scope=Scope(kind, origin, topic), since=since, at=at, by=by, reason=reason)
-            for kind, origin, topic, since, at, by, reason in await db.execute_fetchall(
-                'SELECT kind, origin, topic, since, at, "by", reason FROM holds ORDER BY since'
-            )
-        ]
-        held = [(message_of(row), dropped) for *row, dropped in await db.execute_fetchall(_HELD)]
-        return State(
-            epoch=self.epoch,
-            head=head,
-            floor=floor,
-            instances=instances,
-            holdings=holdings,
-            subscriptions=subscriptions,
-            topics=topics,
-            waiting=waiting,
-            held=[fact for fact, dropped in held if not dropped],
-            dropped=[fact for fact, dropped in held if dropped],
-            holds=holds,
-            awaited=[
-                AwaitedRow(answer_by=by, offset=offset, id=id_, origin=origin, to=to, thread=thread, preview=preview)
-                for by, offset, id_, origin, to, thread, preview in await db.execute_fetchall(_AWAITED)
-            ],
-        )
+    def _load(self) -> State:
+        with closing(sqlite3.connect(self.path, isolation_level=None)) as db:
+            for pragma in READER_PRAGMAS:
+                db.execute(pragma)
+            db.execute("BEGIN")
+            return load(db, epoch=self.epoch, now=self._clock())
 
-    async def tail(self, count: int, size: int) -> list[Message]:
+    @property
+    def head(self) -> int:
+        """The newest offset."""
+        return self._head
+
+    async def ask(self, question: Callable[..., Answer], *what: Any) -> Answer:
+        """What the archive answers, in a thread. Raises StorageFailed, and what it raises itself."""
+        self._be_open()
+        async with self._failing():
+            return await asyncio.to_thread(question, *what)
+
+    async def tail(self, count: int, size: int, upto: int = END) -> list[Message]:
         """See `Log.tail`."""
-        return await self._messages(self._reader, _TAIL, {"limit": count, "size": size})
+        return await self._messages(self._reader, _TAIL, {"limit": count, "size": size, "upto": upto})
 
     async def read(self, spans: Sequence[Span], limit: int, size: int) -> list[Message]:
         """See `Log.read`. Each span costs at most `limit` steps in its topic's index."""
-        return await self._messages(self._reader, _READ, {"spans": _json(spans), "limit": limit, "size": size})
+        return await self._messages(self._reader, _READ, {"spans": as_json(spans), "limit": limit, "size": size})
 
     async def since(self, after: int, limit: int, size: int) -> list[Message]:
         """See `Log.since`."""
@@ -715,7 +662,7 @@ class History:
         """See `Log.count`. It costs the same however long the spans are, but for what expires in them."""
         async with self._failing():
             ((count,),) = await self._searcher.execute_fetchall(
-                tally.COUNT, {"spans": _json(tally.apart(spans)), "besides": besides, "now": now}
+                tally.COUNT, {"spans": as_json(tally.apart(spans)), "besides": besides, "now": now}
             )
             return int(count)
 
@@ -745,13 +692,13 @@ class History:
     async def find(self, *ids: str) -> list[Message]:
         """See `Log.find`."""
         sql = f"SELECT {COLUMNS} FROM messages WHERE id IN (SELECT value FROM json_each(?)) ORDER BY offset"  # noqa: S608
-        return await self._messages(self._searcher, sql, (_json(ids),))
+        return await self._messages(self._searcher, sql, (as_json(ids),))
 
     async def fates(self, ids: Collection[str]) -> list[Fate]:
         """See `Log.fates`."""
         async with self._failing():
             rows = await self._searcher.execute_fetchall(
-                _FATES, {"ids": _json(list(ids)), "expired": EXPIRED, "most": FATES}
+                _FATES, {"ids": as_json(list(ids)), "expired": EXPIRED, "most": FATES}
             )
             return [Fate(named, origin, at, bool(expired), offset) for named, origin, at, expired, offset in rows]
 
@@ -768,7 +715,7 @@ class History:
     async def oldest(self, topics: Collection[str]) -> dict[str, float]:
         """See `Log.oldest`."""
         async with self._failing():
-            rows = await self._searcher.execute_fetchall(_OLDEST, {"topics": _json(list(topics))})
+            rows = await self._searcher.execute_fetchall(_OLDEST, {"topics": as_json(list(topics))})
             return {topic: at for topic, at in rows if at is not None}
 
     async def ages(self, after: int, limit: int) -> list[Age]:
@@ -783,7 +730,7 @@ class History:
         """Which of these hashes attachments of messages have. Raises StorageFailed."""
         async with self._failing():
             return {
-                found for (found,) in await self._searcher.execute_fetchall(_NAMED, {"hashes": _json(list(hashes))})
+                found for (found,) in await self._searcher.execute_fetchall(_NAMED, {"hashes": as_json(list(hashes))})
             }
 
     async def tokens(self) -> list[TokenRow]:
@@ -830,17 +777,6 @@ class History:
             raise storage_failed(why, self.path) from why
 
 
-async def _stocks(db: aiosqlite.Connection, length: int) -> Iterable[tuple[str, int, int, int]]:
-    """Each topic with its messages, their bytes and its newest offset; `length` is about how long the log is."""
-    # A short log is read through sooner than each of its topics is looked up.
-    rows = await db.execute_fetchall(_TOPICS if length < 10 * tally.SLICE else tally.TOPICS)
-    return [(topic, messages, size, newest) for topic, messages, size, newest in rows]
-
-
-def _json(value: Any) -> str:
-    return json.encode(value).decode()
-
-
 def _by_topic(rows: dict[int, tuple[str, int]]) -> list[tuple[str, int, int, int]]:
     """Rows by offset as (topic, messages, bytes, newest offset)."""
     topics: dict[str, tuple[int, int, int]] = {}
@@ -848,25 +784,3 @@ def _by_topic(rows: dict[int, tuple[str, int]]) -> list[tuple[str, int, int, int
         messages, together, newest = topics.get(topic, (0, 0, 0))
         topics[topic] = (messages + 1, together + size, max(newest, offset))
     return [(topic, *sums) for topic, sums in topics.items()]
-
-
-def _unread_spans(topics: Iterable[TopicRow], holdings: Iterable[Holding], read: dict[int, int]) -> list[Span]:
-    """What is left of each inbox without the stretches that their holders have read."""
-    done: dict[str, list[tuple[int, int]]] = {}
-    for holding in holdings:
-        done_upto = read.get(holding.origin, holding.until or 0)  # nobody is to read what a forgotten instance had
-        upto = done_upto if holding.until is None else min(done_upto, holding.until)
-        if upto > holding.since:
-            done.setdefault(INBOX + holding.key, []).append((holding.since, upto))
-    spans: list[Span] = []
-    for topic in topics:
-        if not topic.topic.startswith(INBOX) or not topic.messages:
-            continue
-        after = 0
-        for since, upto in sorted(done.get(topic.topic, ())):
-            if since > after:
-                spans.append(Span(topic.topic, after, since))
-            after = max(after, upto)
-        if topic.head > after:
-            spans.append(Span(topic.topic, after, topic.head))
-    return spans

@@ -17,13 +17,14 @@ from typing import Any, NamedTuple
 from msgspec import Struct
 
 from hub import fold, frames
+from hub.attendance import Attendance
 from hub.bounds import Limits
 from hub.cursors import Cursors
 from hub.deadlines import Deadlines
 from hub.errors import BadValue, HubbubError, NameTaken, TakenOver, TooMany, UnknownInstance
 from hub.fold import AwaitedRow, Scope, State
 from hub.holds import OWNER, Ending, Holds, why_held
-from hub.log import Span, Trimmed
+from hub.log import END, Span, Trimmed
 from hub.loops import Loops, told
 from hub.message import Draft, Message
 from hub.naming import Naming
@@ -32,7 +33,7 @@ from hub.presence import Presence, Standing, printable
 from hub.receipts import Receipts
 from hub.registry import Instance, Registry
 from hub.router import Router
-from hub.session import END, Behind, Gap, Hot, Session
+from hub.session import Behind, Gap, Hot, Session
 from hub.threads import Threads
 from hub.topic import INBOX, name_key, pattern_key
 from hub.window import Run, Window
@@ -208,6 +209,7 @@ class Hub:
                 "origin": instance.origin,
                 "name": instance.name,
                 "client": session.client,
+                "number": session.number,
                 "sessions": len(self.sessions_of(instance)),
             }
             facts.append(self.fact(fold.JOINED, told, f"{instance.name} joined", now))
@@ -234,6 +236,30 @@ class Hub:
         )
         return session, welcome, facts
 
+    def attend(self, there: Attendance, now: float) -> None:
+        """Have those be here who were: this hub stands for an earlier moment, `now`. They are given nothing."""
+        for each in there.sessions:
+            instance = self.registry.instances.get(each.origin)
+            if instance is not None:
+                self._presence.add(
+                    Session(
+                        each.number,
+                        instance,
+                        observer=False,
+                        position=self.head,
+                        credit=0,
+                        secret=None,
+                        client=each.client,
+                        joined_at=each.joined_at or now,
+                        wake=lambda: None,
+                    )
+                )
+        for origin, said in there.telling.items():
+            if (instance := self.registry.instances.get(origin)) is not None:
+                instance.announce(fold.Announced(origin, said.at, said.activity, said.hops, said.wakes))
+                if said.number is not None:
+                    self._presence.speaks(instance, said.number)
+
     def leave(self, session: Session, reason: str, now: float) -> list[Draft]:
         """A session is over; leaving twice is leaving once. Returns the fact to put on the log."""
         if not self._presence.remove(session):
@@ -248,6 +274,7 @@ class Hub:
             "origin": instance.origin,
             "name": instance.name,
             "reason": reason,
+            "number": session.number,
             "sessions": len(self.sessions_of(instance)),
         }
         facts = [self.fact(fold.LEFT, told, f"{instance.name} left: {reason}", now)]

@@ -1,11 +1,11 @@
-"""What may be asked of a running hub: the same answers over WebSocket, over HTTP and on the dashboard."""
+"""What may be asked of a hub: the same answers over WebSocket, over HTTP and on the dashboard, of now and of then."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 from msgspec import structs
@@ -14,12 +14,11 @@ from hub import frames, wire
 from hub.errors import UnknownMessage
 from hub.fold import CURSORS, DROPPED, EXPIRED, HOLD_DROPPED, PRESENCE, PURGED, Scope, is_held
 from hub.holds import written
-from hub.log import Party, Search, Span
+from hub.hub import Hub
+from hub.log import END, Party, Readable, Search, Span
 from hub.message import Message
 from hub.milestones import Milestones
-from hub.node import Node
 from hub.registry import Instance
-from hub.session import END
 from hub.topic import INBOX, address, name_key, pattern_key
 
 RECENT = 100  # messages on the dashboard's first page
@@ -29,6 +28,31 @@ BOUNCES = 200  # facts of messages that expired unread
 PAGE = 256  # movements of cursors read at once
 MAX_MOVEMENTS = 40_000  # looked through for when a message was read: as many as an hour has at most
 ROUNDING = 0.5e-6  # seconds by which the time that JSON shows of a message may lie after its own
+
+
+class Scene(Protocol):
+    """A hub at one moment: as it runs (`hub.node`), or as it was (`hub.past`). `now()` is in seconds since 1970.
+
+    `unsure` are the origins of which nobody knows how far they had read, `undated` those of which nobody knows since
+    when they were here. `version` and `started_at` are None where the log does not go back to the start.
+    """
+
+    @property
+    def hub(self) -> Hub: ...
+    @property
+    def log(self) -> Readable: ...
+    @property
+    def version(self) -> str | None: ...
+    @property
+    def started_at(self) -> float | None: ...
+    @property
+    def past(self) -> bool: ...
+    @property
+    def unsure(self) -> frozenset[int]: ...
+    @property
+    def undated(self) -> frozenset[int]: ...
+    def now(self) -> float: ...
+    def problems(self) -> list[str]: ...
 
 
 class Asked(msgspec.Struct, kw_only=True):
@@ -48,7 +72,7 @@ class Asked(msgspec.Struct, kw_only=True):
     after: int | None = None
 
 
-async def history(node: Node, asker: Instance | None, asked: Asked) -> tuple[list[Message], bool]:
+async def history(node: Scene, asker: Instance | None, asked: Asked) -> tuple[list[Message], bool]:
     """A page of old messages, oldest first, and whether there is another: an older one, or with `after` a newer one.
 
     It holds at most `limit` messages and, but for its first to be found, MAX_ANSWER bytes: an answer is one frame.
@@ -85,7 +109,7 @@ async def history(node: Node, asker: Instance | None, asked: Asked) -> tuple[lis
     )
 
 
-async def _page(node: Node, wanted: Search) -> tuple[list[Message], bool]:
+async def _page(node: Scene, wanted: Search) -> tuple[list[Message], bool]:
     """The first messages that a search finds, put oldest first, and whether it finds more."""
     found: list[Message] = []
     way = 1 if wanted.forward else -1
@@ -104,7 +128,7 @@ async def _page(node: Node, wanted: Search) -> tuple[list[Message], bool]:
         wanted = structs.replace(wanted, after=last) if wanted.forward else structs.replace(wanted, before=last)
 
 
-def _addressed(node: Node, to: str) -> tuple[Span, ...]:
+def _addressed(node: Scene, to: str) -> tuple[Span, ...]:
     """Where messages lie that were sent to this: all that is an instance's by any of its names, or one topic."""
     found = address(to)
     if found.name is not None and (instance := node.hub.registry.find(name_key(found.name))) is not None:
@@ -123,7 +147,7 @@ def _topic(topic: str | None, asker: Instance | None) -> str | None:
     return pattern_key(topic)
 
 
-async def unread(node: Node, instance: Instance, limit: int) -> tuple[list[Message], bool]:
+async def unread(node: Scene, instance: Instance, limit: int) -> tuple[list[Message], bool]:
     """The oldest messages an instance has not read, and whether there are more. Nothing counts as read by it.
 
     At most `limit` messages and, but for the first, MAX_ANSWER bytes.
@@ -147,7 +171,7 @@ async def unread(node: Node, instance: Instance, limit: int) -> tuple[list[Messa
     return found, False
 
 
-def _most(node: Node) -> int:
+def _most(node: Scene) -> int:
     return max(MAX_ANSWER, node.hub.limits.max_body)
 
 
@@ -168,7 +192,7 @@ class Found(NamedTuple):
         return {"message": wire.raw(self.message), "ladder": self.ladder, **answer}
 
 
-async def message(node: Node, asker: Instance | None, message_id: str) -> Found:
+async def message(node: Scene, asker: Instance | None, message_id: str) -> Found:
     """One message, and all that is known of it. Raises UnknownMessage, also for what the asker may not see.
 
     What is no message's id and a whole number is taken for an offset.
@@ -190,7 +214,7 @@ async def message(node: Node, asker: Instance | None, message_id: str) -> Found:
     return Found(chosen, ladder, _answer(chosen, fates.answered.get(chosen.id, {}), node.now()))
 
 
-async def ladders(node: Node, messages: Sequence[Message]) -> list[list[frames.Step]]:
+async def ladders(node: Scene, messages: Sequence[Message]) -> list[list[frames.Step]]:
     """Where each of these messages is for each recipient, without the times."""
     fates = await _fates(node, messages)
     purges = await _purges(node, messages)
@@ -204,7 +228,7 @@ class _Fates(NamedTuple):
     expired: dict[tuple[str, int | None], set[int]]
 
 
-async def _fates(node: Node, messages: Sequence[Message]) -> _Fates:
+async def _fates(node: Scene, messages: Sequence[Message]) -> _Fates:
     found = _Fates({}, {})
     for fate in await node.log.fates([each.id for each in messages]):
         if fate.expired:
@@ -214,7 +238,7 @@ async def _fates(node: Node, messages: Sequence[Message]) -> _Fates:
     return found
 
 
-async def states(node: Node, messages: Sequence[Message]) -> dict[int, list[dict[str, str]]]:
+async def states(node: Scene, messages: Sequence[Message]) -> dict[int, list[dict[str, str]]]:
     """The state of each of these messages, by its offset, for each recipient."""
     return {
         message.offset: [{"name": each.name, "state": each.state} for each in ladder]
@@ -223,7 +247,7 @@ async def states(node: Node, messages: Sequence[Message]) -> dict[int, list[dict
 
 
 def _ladder(
-    node: Node,
+    node: Scene,
     message: Message,
     fates: _Fates,
     purges: Sequence[Message],
@@ -248,7 +272,7 @@ def _answer(message: Message, answered: dict[int, float], now: float) -> frames.
     return frames.Answer(by=by, state=state, at=None if first is None else frames.moment(first))
 
 
-async def _at(node: Node, offset: str) -> list[Message]:
+async def _at(node: Scene, offset: str) -> list[Message]:
     """The message at an offset, if the text is one and the log has something there."""
     if not (offset.isascii() and offset.isdigit() and len(offset) < 19):
         return []
@@ -256,7 +280,7 @@ async def _at(node: Node, offset: str) -> list[Message]:
     return found if found and found[0].offset == int(offset) else []
 
 
-async def _held(node: Node, asker: Instance | None, message_id: str) -> Found | None:
+async def _held(node: Scene, asker: Instance | None, message_id: str) -> Found | None:
     """A message that is not in the log as one, since it was held; only its sender and observers know of it."""
     facts = await node.log.search(Search(reply_to=message_id, limit=CHUNK, hub_facts=True))
     dropped_at = {
@@ -288,7 +312,7 @@ async def _held(node: Node, asker: Instance | None, message_id: str) -> Found | 
     return None
 
 
-async def _times(node: Node, message: Message) -> dict[tuple[int, str], float]:
+async def _times(node: Scene, message: Message) -> dict[tuple[int, str], float]:
     """When the recipients' cursors passed a message, as far as the log shows it within MAX_MOVEMENTS facts."""
     stock = node.hub.registry.topics.get(CURSORS)
     milestones = Milestones(message.offset, node.hub.reached(message), stock.trimmed if stock else 0)
@@ -304,7 +328,7 @@ async def _times(node: Node, message: Message) -> dict[tuple[int, str], float]:
     return milestones.at
 
 
-async def _purges(node: Node, messages: Sequence[Message]) -> list[Message]:
+async def _purges(node: Scene, messages: Sequence[Message]) -> list[Message]:
     """The facts of queues that were purged since the oldest of these messages; there are few."""
     if not messages or PURGED not in node.hub.registry.topics:
         return []
@@ -317,7 +341,7 @@ def _purged(message: Message, purges: Sequence[Message]) -> dict[int, float]:
     return {fact.data["origin"]: fact.at for fact in purges if fact.data["after"] < message.offset <= fact.data["upto"]}
 
 
-async def instances(node: Node) -> list[dict[str, Any]]:
+async def instances(node: Scene) -> list[dict[str, Any]]:
     """Everybody who has registered, online ones first, then by name."""
     now = node.now()
     everybody = list(node.hub.registry.instances.values())  # more may register while the log is asked
@@ -325,7 +349,7 @@ async def instances(node: Node) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (not row["online"], str(row["name"]).lower()))
 
 
-async def instance(node: Node, asked: Instance, now: float) -> dict[str, Any]:
+async def instance(node: Scene, asked: Instance, now: float) -> dict[str, Any]:
     """One instance in a row."""
     live = node.hub.sessions_of(asked)
     count, oldest_at = await unread_count(node, asked, now)
@@ -336,42 +360,60 @@ async def instance(node: Node, asked: Instance, now: float) -> dict[str, Any]:
         "paused": Scope("sender", asked.origin) in node.hub.registry.holds,
         "online": bool(live),
         "sessions": len(live),
-        "unread": count,
+        "unread": None if asked.origin in node.unsure else count,
         "last_seen": frames.moment(now if live else asked.last_seen),
         **presence(node, asked),
-        "oldest_unread_at": frames.moment(oldest_at) if oldest_at is not None else None,
+        "oldest_unread_at": None if oldest_at is None or asked.origin in node.unsure else frames.moment(oldest_at),
         "registered_at": frames.moment(asked.registered_at),
         "topics": sorted(asked.subscriptions),
         "also": [each.name for each in asked.holdings if each.until is None and each.forwards_until],
     }
 
 
-def presence(node: Node, instance: Instance) -> dict[str, Any]:
+def presence(node: Scene, instance: Instance) -> dict[str, Any]:
     """How an instance is, since when, and whether a message would wake it; what is not known is null."""
     standing = node.hub.standing(instance)
     return {
         "state": standing.state,
-        "since": frames.moment(standing.since),
+        "since": None if instance.origin in node.undated else frames.moment(standing.since),
         "hops": None if instance.hops is None else list(instance.hops),
         "wakes": instance.wakes,
         "client": node.hub.client_of(instance),
     }
 
 
-async def unread_count(node: Node, instance: Instance, now: float) -> tuple[int, float | None]:
-    """How many messages an instance has not read, and when the oldest of them that the window knows came."""
+async def unread_count(node: Scene, instance: Instance, now: float) -> tuple[int, float | None]:
+    """How many messages an instance has not read, and when the oldest of them came."""
     known = node.hub.unread(instance, now)
     older = await node.log.count(known.behind, instance.origin, now) if known.behind else 0
-    return known.messages + older, known.oldest_at
+    if not older:
+        return known.messages, known.oldest_at
+    oldest_at = await _oldest(node, instance, known.behind, now)
+    both = [each for each in (oldest_at, known.oldest_at) if each is not None]
+    return known.messages + older, min(both, default=None)
 
 
-async def unread_of(node: Node, instance: Instance) -> int:
+async def _oldest(node: Scene, instance: Instance, spans: Sequence[Span], now: float) -> float | None:
+    """When the first of these messages came that the instance has to read; None if they have gone meanwhile."""
+    while spans:
+        page = await node.log.read(spans, PAGE, MAX_ANSWER)
+        for message in page:
+            if not (message.expired(now) or _own(instance, message)):
+                return message.at
+        if not page:
+            break
+        after = page[-1].offset
+        spans = [each._replace(after=max(each.after, after)) for each in spans if each.upto > after]
+    return None
+
+
+async def unread_of(node: Scene, instance: Instance) -> int:
     """How many messages an instance has not read."""
     count, _ = await unread_count(node, instance, node.now())
     return count
 
 
-def held(node: Node) -> list[dict[str, Any]]:
+def held(node: Scene) -> list[dict[str, Any]]:
     """The messages that wait for a person, the oldest first, and why: the loop that each is part of, or the holds."""
     return [
         {
@@ -392,7 +434,7 @@ def held(node: Node) -> list[dict[str, Any]]:
     ]
 
 
-def stopped(node: Node) -> dict[str, list[dict[str, Any]]]:
+def stopped(node: Scene) -> dict[str, list[dict[str, Any]]]:
     """The queues that are held and the agents that are paused, the oldest first; `messages` is how many wait."""
     found: dict[str, list[dict[str, Any]]] = {"holds": [], "paused": []}
     for row in node.hub.registry.holds.values():
@@ -411,7 +453,7 @@ def stopped(node: Node) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-def parties(node: Node) -> list[dict[str, Any]]:
+def parties(node: Scene) -> list[dict[str, Any]]:
     """Everybody, and what they hear: enough to know who is sent a message that is said now."""
     return [
         {"name": each.name, "topics": sorted(each.subscriptions)}
@@ -419,7 +461,7 @@ def parties(node: Node) -> list[dict[str, Any]]:
     ]
 
 
-async def topics(node: Node) -> list[dict[str, Any]]:
+async def topics(node: Scene) -> list[dict[str, Any]]:
     """What is kept of each topic, and how far behind each of its readers is; the hub's own facts are left out."""
     hub = node.hub
     readers: dict[str, dict[str, Backlog]] = {}  # topic -> instance -> its backlog
@@ -434,15 +476,21 @@ async def topics(node: Node) -> list[dict[str, Any]]:
             waiting = [each.at for each in inbox.messages if each.expires_at is None or each.expires_at > node.now()]
             readers[topic] = {topic.removeprefix(INBOX): Backlog(len(waiting), min(waiting, default=None))}
     bounced = await _bounced(node)
+    unsure = {hub.registry.instances[each].name for each in node.unsure if each in hub.registry.instances}
     return [
         {
             "topic": topic,
-            "messages": stock.messages,
-            "bytes": stock.size,
+            # What retention has taken since may have been there then.
+            "messages": None if node.past and stock.trimmed else stock.messages,
+            "bytes": None if node.past and stock.trimmed else stock.size,
             "head": stock.head,
             "bounced": bounced[topic],
             "readers": [
-                {"name": name, "backlog": backlog.messages, "oldest_at": _moment(backlog.oldest_at)}
+                {
+                    "name": name,
+                    "backlog": None if name in unsure else backlog.messages,
+                    "oldest_at": None if name in unsure else _moment(backlog.oldest_at),
+                }
                 for name, backlog in sorted(
                     readers.get(topic, {}).items(), key=lambda each: (-each[1].messages, each[0])
                 )
@@ -454,7 +502,7 @@ async def topics(node: Node) -> list[dict[str, Any]]:
 
 
 class Backlog(NamedTuple):
-    """What an instance is yet to read of a topic; `oldest_at` is None where that lies before the window in memory."""
+    """What an instance is yet to read of a topic, and when the oldest of it came."""
 
     messages: int = 0
     oldest_at: float | None = None
@@ -465,17 +513,18 @@ class Backlog(NamedTuple):
         return Backlog(self.messages + later.messages, oldest_at)
 
 
-async def _backlog(node: Node, instance: Instance, span: Span) -> Backlog:
+async def _backlog(node: Scene, instance: Instance, span: Span) -> Backlog:
     """What an instance is yet to read of a span: from the window, and from the log how much is older."""
     hub, now = node.hub, node.now()
     here = Backlog(*hub.window.count(span, instance.origin, now))
     if span.after + 1 >= hub.window.floor:
         return here
     older = span._replace(upto=min(span.upto, hub.window.floor - 1))
-    return Backlog(await node.log.count([older], instance.origin, now)).and_then(here)
+    count = await node.log.count([older], instance.origin, now)
+    return Backlog(count, await _oldest(node, instance, [older], now) if count else None).and_then(here)
 
 
-async def _bounced(node: Node) -> Counter[str]:
+async def _bounced(node: Scene) -> Counter[str]:
     """How many messages to each inbox expired unread within the last hour, of the last BOUNCES that did at all."""
     facts = await node.log.search(Search(topic=EXPIRED, hub_facts=True, limit=BOUNCES))
     late = node.now() - 3600
@@ -486,15 +535,16 @@ def _moment(at: float | None) -> datetime | None:
     return None if at is None else frames.moment(at)
 
 
-async def totals(node: Node) -> dict[str, Any]:
+async def totals(node: Scene) -> dict[str, Any]:
     """The hub in a few numbers."""
     now = node.now()
     everybody = list(node.hub.registry.instances.values())  # more may register while the log is asked
     counts = [await unread_count(node, instance, now) for instance in everybody]
-    return _totals(node, sum(count for count, _ in counts))
+    unsure = any(instance.origin in node.unsure for instance in everybody)
+    return _totals(node, None if unsure else sum(count for count, _ in counts))
 
 
-def standing(node: Node) -> dict[str, Any]:
+def standing(node: Scene) -> dict[str, Any]:
     """What the hub knows of itself without counting anything."""
     return {
         "version": node.version,
@@ -502,7 +552,7 @@ def standing(node: Node) -> dict[str, Any]:
         "head": node.hub.head,
         "floor": node.hub.floor,
         "indexed": node.log.indexed,
-        "started_at": frames.moment(node.started_at),
+        "started_at": None if node.started_at is None else frames.moment(node.started_at),
         "problems": node.problems(),
         "held": len(node.hub.holds.held),
         "holds": sum(scope.kind == "queue" for scope in node.hub.registry.holds),
@@ -510,7 +560,7 @@ def standing(node: Node) -> dict[str, Any]:
     }
 
 
-def _totals(node: Node, unread: int) -> dict[str, Any]:
+def _totals(node: Scene, unread: int | None) -> dict[str, Any]:
     hub = node.hub
     return {
         **standing(node),
@@ -520,14 +570,15 @@ def _totals(node: Node, unread: int) -> dict[str, Any]:
     }
 
 
-async def snapshot(node: Node, messages: int = RECENT) -> dict[str, Any]:
+async def snapshot(node: Scene, messages: int = RECENT) -> dict[str, Any]:
     """What the dashboard's first page shows, with so many of the newest messages but the facts that are too many."""
     newest = [each for each in node.hub.window.newest(10 * RECENT) if each.topic not in (CURSORS, PRESENCE)]
     recent = newest[-messages:] if messages else []
     everybody = await instances(node)
+    unread = [row["unread"] for row in everybody]
     return {
         "at": frames.moment(node.now()),
-        "hub": _totals(node, sum(row["unread"] for row in everybody)),
+        "hub": _totals(node, None if None in unread else sum(unread)),
         "instances": everybody,
         "topics": await topics(node),
         "held": held(node),

@@ -10,6 +10,8 @@ from msgspec import Struct
 from hub.fold import State
 from hub.message import Draft, Message
 
+END = 2**63 - 1  # past every offset
+
 
 class Span(NamedTuple):
     """The messages of one topic with `after` < offset <= `upto`."""
@@ -111,25 +113,12 @@ class Exchange(NamedTuple):
     answered_at: float | None
 
 
-class Log(Protocol):
-    """An ordered, durable log with the hub's tables beside it."""
+class Readable(Protocol):
+    """What a log answers without changing."""
 
     @property
     def indexed(self) -> int | None:
         """Up to which offset texts are found by an index; what is newer is read through. None: there is no index."""
-
-    async def append(self, drafts: Sequence[Draft]) -> list[Message]:
-        """Store drafts in this order, all or none, and return them in the order given.
-
-        A draft with `retry` whose origin and id the log already holds is not stored again: the message that is there
-        stands in its place. On return everything is durable. Raises StorageFailed: then nothing was stored.
-        """
-
-    async def load(self) -> State:
-        """The hub's tables as they stand."""
-
-    async def tail(self, count: int, size: int) -> list[Message]:
-        """The newest messages, oldest first: at most `count`, and at most `size` bytes of them."""
 
     async def read(self, spans: Sequence[Span], limit: int, size: int) -> list[Message]:
         """The oldest messages in these spans, in the log's order.
@@ -154,6 +143,23 @@ class Log(Protocol):
 
     async def fates(self, ids: Collection[str]) -> list[Fate]:
         """Who has first replied to each of these messages and when, and for whom they expired."""
+
+
+class Log(Readable, Protocol):
+    """An ordered, durable log with the hub's tables beside it."""
+
+    async def append(self, drafts: Sequence[Draft]) -> list[Message]:
+        """Store drafts in this order, all or none, and return them in the order given.
+
+        A draft with `retry` whose origin and id the log already holds is not stored again: the message that is there
+        stands in its place. On return everything is durable. Raises StorageFailed: then nothing was stored.
+        """
+
+    async def load(self) -> State:
+        """The hub's tables as they stand."""
+
+    async def tail(self, count: int, size: int, upto: int = END) -> list[Message]:
+        """The newest messages up to an offset, oldest first: at most `count`, and at most `size` bytes of them."""
 
     async def exchanges(self, origin: int, after: int, limit: int) -> list[Exchange]:
         """What one instance said past `after` with the first answers to it, and what it answered; its newest `limit`

@@ -61,7 +61,13 @@ class Listener(Protocol):
 
 class Node:
     """See the module. `upkeep` names what the disk wants done behind the head; `uploaded` knows the files
-    that messages may carry; `clock` gives seconds since 1970."""
+    that messages may carry; `clock` gives seconds since 1970.
+
+    `past`, `unsure` and `undated` are for `inquiry.Scene`: this is the present, and all of it is known."""
+
+    past = False
+    unsure: frozenset[int] = frozenset()
+    undated: frozenset[int] = frozenset()
 
     def __init__(
         self,
@@ -136,7 +142,9 @@ class Node:
         self._on_broken = on_broken
         self.watch("journal", self.journal.run())
         self.watch("housekeeping", self._keep_house())
-        await self.journal.append(self._told(fold.STARTED, {"version": self.version}, f"hubbub {self.version} started"))
+        started = {"version": self.version}
+        line = f"hubbub {self.version} started"
+        await self.journal.append(self.hub.fact(fold.STARTED, started, line, self.started_at))
 
     async def stop(self, reason: str = "shut down") -> None:
         """Confirm or refuse what is under way, tell every session, and write the last facts; the log stays open.
@@ -164,7 +172,8 @@ class Node:
             self.leave(session, "the hub shut down")
         for draft in self.hub.cursors(self.now(), at_once=True):
             self._put(draft)
-        self._put(self._told(fold.STOPPED, {"reason": reason}, f"the hub stopped: {reason}"))
+        stopped = self.hub.fact(fold.STOPPED, {"reason": reason}, f"the hub stopped: {reason}", self.now())
+        self._put(stopped)
 
     def problems(self) -> list[str]:
         """Why this hub is not ready; empty when it is."""
@@ -507,9 +516,6 @@ class Node:
 
         with contextlib.suppress(ShuttingDown):
             self.journal.put(draft, settled)
-
-    def _told(self, topic: str, told: dict[str, Any], line: str) -> Draft:
-        return self.hub.fact(topic, told, line, self.now())
 
     # Reading
 

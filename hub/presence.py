@@ -83,17 +83,28 @@ class Presence:
         live = self.of(instance)
         if not live:
             return None
-        number, before = self._told.get(instance.origin, (live[-1].number, _nothing(instance)))
+        number, before = self._told.get(instance.origin) or (live[-1].number, _nothing(instance, live[-1].number))
         if teller is not None:
             number = teller.number
             if said.client is not UNSET:
                 teller.client = printable(said.client)
-        told = before | {"name": instance.name, "client": self.sessions[number].client, "prompted": said.prompted}
+        told = before | {
+            "name": instance.name,
+            "number": number,
+            "client": self.sessions[number].client,
+            "prompted": said.prompted,
+        }
         for key, value in (("activity", said.activity), ("hops", said.hops), ("wakes", said.wakes)):
             if value is not UNSET:
                 told[key] = value
+        if told == before and not said.prompted:
+            return None
         self._told[instance.origin] = (number, told)
-        return told if told != before or said.prompted else None
+        return told
+
+    def speaks(self, instance: Instance, number: int) -> None:
+        """It is this session that tells of the agent."""
+        self._told[instance.origin] = (number, _nothing(instance, number))
 
     def untell(self, origin: int) -> None:
         """What was told did not get to the log: it is news again when it is said again."""
@@ -107,9 +118,9 @@ class Presence:
         return _nothing(session.instance) if self.online(session.instance) else None
 
 
-def _nothing(instance: Instance) -> dict[str, Any]:
+def _nothing(instance: Instance, number: int | None = None) -> dict[str, Any]:
     unknown = dict.fromkeys(("activity", "hops", "wakes", "client"))
-    return {"origin": instance.origin, "name": instance.name, **unknown, "prompted": False}
+    return {"origin": instance.origin, "name": instance.name, "number": number, **unknown, "prompted": False}
 
 
 def printable(client: str | None) -> str | None:

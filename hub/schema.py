@@ -24,6 +24,37 @@ class Migration(NamedTuple):
     statements: Sequence[str]
 
 
+_INSTANCES = (
+    """
+    CREATE TABLE instances (
+        origin        INTEGER PRIMARY KEY,
+        name          TEXT NOT NULL,
+        registered_at REAL NOT NULL,
+        last_seen     REAL NOT NULL,
+        received      INTEGER NOT NULL,
+        read          INTEGER NOT NULL
+    ) STRICT
+    """,
+    """
+    CREATE TABLE holdings (
+        key            TEXT NOT NULL,
+        name           TEXT NOT NULL,
+        origin         INTEGER NOT NULL,
+        since          INTEGER NOT NULL,
+        until          INTEGER,
+        forwards_until REAL
+    ) STRICT
+    """,
+    "CREATE INDEX holdings_key ON holdings (key)",
+    """
+    CREATE TABLE subscriptions (
+        origin  INTEGER NOT NULL,
+        pattern TEXT NOT NULL,
+        since   INTEGER NOT NULL,
+        PRIMARY KEY (origin, pattern)
+    ) STRICT, WITHOUT ROWID
+    """,
+)
 # The big columns stand last: a row's head is then read without the pages that its body fills.
 _TABLES = (
     """
@@ -61,35 +92,7 @@ _TABLES = (
         upto  INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID
     """,
-    """
-    CREATE TABLE instances (
-        origin        INTEGER PRIMARY KEY,
-        name          TEXT NOT NULL,
-        registered_at REAL NOT NULL,
-        last_seen     REAL NOT NULL,
-        received      INTEGER NOT NULL,
-        read          INTEGER NOT NULL
-    ) STRICT
-    """,
-    """
-    CREATE TABLE holdings (
-        key            TEXT NOT NULL,
-        name           TEXT NOT NULL,
-        origin         INTEGER NOT NULL,
-        since          INTEGER NOT NULL,
-        until          INTEGER,
-        forwards_until REAL
-    ) STRICT
-    """,
-    "CREATE INDEX holdings_key ON holdings (key)",
-    """
-    CREATE TABLE subscriptions (
-        origin  INTEGER NOT NULL,
-        pattern TEXT NOT NULL,
-        since   INTEGER NOT NULL,
-        PRIMARY KEY (origin, pattern)
-    ) STRICT, WITHOUT ROWID
-    """,
+    *_INSTANCES,
     """
     CREATE TABLE tokens (
         id         TEXT PRIMARY KEY,
@@ -230,6 +233,33 @@ _PEOPLE = (
     """,
 )
 
+FOLDED = (*_INSTANCES, *_PEOPLE)
+"""What facts change: hub/archive.py folds them anew, up to an earlier moment, in tables of its own."""
+
+# What the tables were at earlier moments: hub/archive.py.
+_KEYFRAMES = (
+    """
+    CREATE TABLE keyframes (
+        offset INTEGER PRIMARY KEY,
+        at     REAL,
+        said   INTEGER NOT NULL,
+        rows   INTEGER NOT NULL,
+        state  TEXT NOT NULL
+    ) STRICT
+    """,
+    """
+    CREATE TABLE trail (
+        offset   INTEGER NOT NULL,
+        origin   INTEGER NOT NULL,
+        at       REAL NOT NULL,
+        received INTEGER NOT NULL,
+        read     INTEGER NOT NULL,
+        lost     INTEGER,
+        PRIMARY KEY (offset, origin)
+    ) STRICT, WITHOUT ROWID
+    """,
+)
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration("the first schema", (*_TABLES, *_VIEWS)),
     Migration("a checksum for each message", _CHECKSUM),
@@ -238,6 +268,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration("an index of the messages that carry files", _ATTACHMENTS),
     Migration("until when an answer is wanted", _ANSWER_BY),
     Migration("who is a person, and what a person holds", _PEOPLE),
+    Migration("what was so at earlier moments", _KEYFRAMES),
 )
 VERSION = len(MIGRATIONS)
 

@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from hub.log import Span
+from hub.log import END, Span
 from hub.message import Message
 from hub.outstanding import Outstanding
 from hub.registry import Instance, Stock
 from hub.topic import INBOX
 from hub.window import Run, Window
 
-END = 2**63 - 1  # past every offset
 MAX_PAGE = 256  # messages read from the log at once for one session
 
 

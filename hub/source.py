@@ -11,17 +11,25 @@ from typing import Any
 from hub import forecast, frames, inquiry, particulars, wire
 from hub.cost import cost
 from hub.node import Node
+from hub.past import Pasts
 from hub.pulse import BEAT
 
 
 class Source:
-    """One hub's answers. `facts` is what only the process knows of it: its address, its mode, its notices;
-    `health` is how it is: GET /health."""
+    """One hub's answers; `pasts` gives those of earlier moments. `health` is how it is: GET /health.
+
+    `facts` is what only the process knows of it: its address, its mode, its notices.
+    """
 
     def __init__(
-        self, node: Node, facts: Callable[[], dict[str, Any]], health: Callable[[], Awaitable[dict[str, Any]]]
+        self,
+        node: Node,
+        pasts: Pasts,
+        facts: Callable[[], dict[str, Any]],
+        health: Callable[[], Awaitable[dict[str, Any]]],
     ) -> None:
         self.node = node
+        self._pasts = pasts
         self._facts = facts
         self._health = health
 
@@ -33,10 +41,24 @@ class Source:
         """The hub in a few numbers: GET /status."""
         return {**self._facts(), **await inquiry.totals(self.node)}
 
-    async def snapshot(self, recent: int = inquiry.RECENT) -> dict[str, Any]:
-        """What the overview shows, with so many of the newest messages: GET /snapshot."""
-        shot = await inquiry.snapshot(self.node, recent)
-        shot["hub"] = {**self._facts(), **shot["hub"]}
+    async def snapshot(self, recent: int = inquiry.RECENT, at: str | None = None) -> dict[str, Any]:
+        """What the overview shows, with so many of the newest messages: GET /snapshot.
+
+        `at` is an earlier moment, as `Pasts.at` takes it, and raises what that does.
+        """
+        if at is None:
+            shot = await inquiry.snapshot(self.node, recent)
+            shot["hub"] = {**self._facts(), **shot["hub"]}
+            return shot
+        past = await self._pasts.at(at)
+        shot = await inquiry.snapshot(past, recent)
+        then: dict[str, Any] = {
+            "pid": None,
+            "notices": [],
+            "legacy": None,
+        }  # of the process that ran then nothing is known
+        shot["hub"] = {**self._facts(), **then, **shot["hub"]}
+        shot["past"] = {"offset": past.hub.head, "running": past.running, "unsure": past.unsure_names()}
         return shot
 
     async def history(self, **asked: Any) -> dict[str, Any]:
@@ -71,6 +93,10 @@ class Source:
     async def topics(self) -> dict[str, Any]:
         """Every topic, how fast it grows and what goes when: GET /topics."""
         return await forecast.topics(self.node)
+
+    async def timeline(self, at: str | None = None) -> dict[str, Any]:
+        """How much was said when, and what lies before and after a moment: GET /timeline."""
+        return await self._pasts.timeline(at)
 
     async def health(self) -> dict[str, Any]:
         """How the hub is, and how much there is of what may run out: GET /health."""

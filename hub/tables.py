@@ -136,9 +136,14 @@ def folding(messages: Iterable[Message]) -> Iterator[tuple[str, list[Parameters]
             for fact in facts:
                 yield from _movements(fact)
         else:
-            steps = (step for fact in facts for change in fold.changes(fact) for step in _statements(change))
-            for sql, run in groupby(steps, key=lambda step: step[0]):
-                yield sql, [parameters for _, parameters in run]
+            yield from following(change for fact in facts for change in fold.changes(fact))
+
+
+def following(changes: Iterable[fold.Change]) -> Iterator[tuple[str, list[Parameters]]]:
+    """The same of changes."""
+    steps = (step for change in changes for step in _statements(change))
+    for sql, run in groupby(steps, key=lambda step: step[0]):
+        yield sql, [parameters for _, parameters in run]
 
 
 def _movements(fact: Message) -> Iterator[tuple[str, list[Parameters]]]:

@@ -96,7 +96,7 @@ COUNT = f"""
                AND (origin <> :besides OR messages.topic GLOB 'inbox.*'))
     """  # noqa: S608
 
-# Each topic's stock: what is kept of it, and its newest offset.
+# Each topic's stock up to :upto: what is kept of it, and its newest offset.
 TOPICS = f"""
     WITH RECURSIVE
     known (topic) AS (
@@ -106,7 +106,7 @@ TOPICS = f"""
     ),
     span (topic, after, upto) AS MATERIALIZED (
         SELECT topic, (SELECT min(offset) - 1 FROM messages WHERE messages.topic = known.topic),
-               (SELECT max(offset) FROM messages WHERE messages.topic = known.topic)
+               (SELECT max(offset) FROM messages WHERE messages.topic = known.topic AND messages.offset <= :upto)
           FROM known WHERE topic IS NOT NULL
     ),
     speaker (sign, who) AS (VALUES (1, {EVERYBODY})),

@@ -111,8 +111,10 @@ class Window:
     def load(self, messages: Sequence[Message]) -> None:
         """Fill an empty window with the log's newest messages, oldest first, none missing between them."""
         if messages:
+            head = self.head
             self.floor = messages[0].offset
             self.extend(messages)
+            self.head = head  # of an earlier moment the newest may have been a note that is kept no longer
 
     def extend(self, messages: Iterable[Message]) -> None:
         """Take in what was committed, and let the oldest go where there is no more room."""

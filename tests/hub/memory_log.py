@@ -12,7 +12,7 @@ from msgspec import structs
 from hub import fold
 from hub.errors import StorageFailed
 from hub.fold import AwaitedRow, Holding, HoldRow, InstanceRow, Scope, State, SubscriptionRow, TopicRow, WaitingRow
-from hub.log import Age, Exchange, Fate, Party, Retention, Search, Span, Trimmed
+from hub.log import END, Age, Exchange, Fate, Party, Retention, Search, Span, Trimmed
 from hub.message import Draft, Message
 from hub.topic import INBOX, is_open, is_pattern, matches
 
@@ -245,9 +245,10 @@ class MemoryLog:
     def floor(self) -> int:
         return self.messages[0].offset if self.messages else self.head + 1
 
-    async def tail(self, count: int, size: int) -> list[Message]:
+    async def tail(self, count: int, size: int, upto: int = END) -> list[Message]:
         newest: list[Message] = []
-        for each in reversed(self.messages[-count:] if count else []):
+        kept = [each for each in self.messages if each.offset <= upto]
+        for each in reversed(kept[-count:] if count else []):
             size -= each.size
             if size < 0:
                 break

@@ -42,7 +42,9 @@ def test_a_first_hello_registers_and_is_welcomed(core: Core) -> None:
         version=welcome.version,
     )
     assert facts(core, "$instance.registered") == [{"name": "Alice"}]
-    assert facts(core, "$session.joined") == [{"origin": 1, "name": "Alice", "client": "codex/1", "sessions": 1}]
+    assert facts(core, "$session.joined") == [
+        {"origin": 1, "name": "Alice", "client": "codex/1", "number": 1, "sessions": 1}
+    ]
 
 
 def test_names_match_without_case_and_keep_their_spelling(core: Core) -> None:
@@ -146,7 +148,7 @@ def test_leaving_is_told(core: Core) -> None:
     alice = core.session("alice")
     core.now += 5
     core.leave(alice, "the lid was closed")
-    left = {"origin": 1, "name": "alice", "reason": "the lid was closed", "sessions": 0}
+    left = {"origin": 1, "name": "alice", "reason": "the lid was closed", "number": 1, "sessions": 0}
     assert facts(core, "$session.left") == [left]
     assert core.hub.instance("alice").last_seen == NOW + 5
 

@@ -78,6 +78,7 @@ def test_a_fact_says_all_of_it_and_what_is_left_out_stays_as_it_was() -> None:
     whole = {
         "origin": alice.origin,
         "name": "alice",
+        "number": 1,
         "activity": None,
         "hops": ["inbox", "check"],
         "wakes": True,

@@ -9,10 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.fold import Holding, InstanceRow, SubscriptionRow, TopicRow, WaitingRow
-from hub.log import Party, Span
+from hub.log import END, Party, Span
 from hub.message import Message
 from hub.registry import Inbox, Instance, Registry, Waiting, hears, hears_since
-from hub.session import END
 from hub.topic import is_open, matches
 from tests.hub.core import NOW, empty, message, told
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from hub.log import Span
+from hub.log import END, Span
 from hub.message import Message
 from hub.registry import Instance, Stock
-from hub.session import END, MAX_PAGE, Behind, Gap, Hot, Session
+from hub.session import MAX_PAGE, Behind, Gap, Hot, Session
 from hub.window import Run, Window
 from tests.hub.core import NOW, Core, message
 

@@ -18,13 +18,13 @@ from hub.cursors import Cursors
 from hub.deadlines import Deadlines
 from hub.holds import Holds
 from hub.hub import Hub
-from hub.log import Span, Trimmed
+from hub.log import END, Span, Trimmed
 from hub.message import Message
 from hub.naming import Naming
 from hub.posting import Posting
 from hub.registry import Inbox, Instance, Registry
 from hub.router import Router
-from hub.session import END, Session
+from hub.session import Session
 from hub.topic import INBOX, Tree
 from hub.window import Run, Window
 from tests.hub.test_hub_machine import HubMachine
