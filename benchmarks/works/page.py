@@ -1,8 +1,8 @@
 """The dashboard in a real Chromium, while fifty agents say two hundred messages a second to each other.
 
 `page` is the time from the moment that an agent sends a message until the browser has painted it, with what the page
-costs the browser: its main thread's share of a core, tasks over 50 ms, and memory after a collection, round by round. `watched` is how long a publisher
-waits for its confirmation with such a page open and without.
+costs the browser: its main thread's share of a core, tasks over 50 ms, and memory after a collection, round by round.
+`watched` is how long a publisher waits for its confirmation with such a page open and without.
 """
 
 from __future__ import annotations
