@@ -19,6 +19,7 @@ PLACES: tuple[Place, ...] = (
     Place("/conversation", "Conversation", "c"),
     Place("/topics", "Topics", "t"),
     Place("/search", "Search", "s"),
+    Place("/time", "Time", "m"),
     Place("/part", "Take part", "p"),
     Place("/health", "Health", "h"),
     Place("/cost", "Cost", "e"),

@@ -28,6 +28,7 @@ QUEUES_SHOWN = 10
 READERS_SHOWN = 6
 HELD_SHOWN = 5
 QUIET = ("$cursors", "$instance.presence")  # facts that are too many for the flow: the tables show what they say
+UNKNOWN = "unknown"
 INSTANCES_SHOWN = 20  # above that, those that are offline with nothing unread are folded
 
 
@@ -38,6 +39,7 @@ class Filter(Struct, frozen=True, kw_only=True):
     topic: str = ""
     thread: str = ""
     facts: bool = True
+    at: str = ""  # the moment that is shown, where it is not the present
 
     @classmethod
     def of(cls, query: Mapping[str, str]) -> Filter:
@@ -47,12 +49,19 @@ class Filter(Struct, frozen=True, kw_only=True):
             topic=query.get("topic", "").strip(_BLANK).removeprefix("#").lower(),
             thread=visible(query.get("thread", "")).strip(_BLANK),
             facts=query.get("facts") != "0",
+            at=query.get("at", "").strip(_BLANK),
         )
 
     def link(self, **change: str | bool) -> str:
         """The address of this filter with something changed."""
-        parts = {"with_": self.with_, "topic": self.topic, "thread": self.thread, "facts": self.facts} | change
-        told = [(key.rstrip("_"), parts[key]) for key in ("with_", "topic", "thread") if parts[key]]
+        parts = {
+            "with_": self.with_,
+            "topic": self.topic,
+            "thread": self.thread,
+            "facts": self.facts,
+            "at": self.at,
+        } | change
+        told = [(key.rstrip("_"), parts[key]) for key in ("with_", "topic", "thread", "at") if parts[key]]
         if not parts["facts"]:
             told.append(("facts", "0"))
         return "?" + "&".join(f"{key}={quote(str(value), safe=_UNRESERVED)}" for key, value in told)
@@ -200,6 +209,7 @@ class Overview(Struct, frozen=True, kw_only=True):
     names: list[Choice]
     topics: list[Choice]
     thread: str
+    at: str  # the moment, where it is not the present
     without_thread: str
     clear: str
     narrows: bool
@@ -240,7 +250,8 @@ def overview(snapshot: Snapshot, chosen: Filter, *, now: int | None = None) -> O
         topics=_choices((each["topic"] for each in topics if not each["topic"].startswith("$")), chosen.topic),
         thread=chosen.thread,
         without_thread=chosen.link(thread=""),
-        clear=Filter(facts=chosen.facts).link(),
+        at=chosen.at,
+        clear=Filter(facts=chosen.facts, at=chosen.at).link(),
         narrows=chosen.narrows,
         facts=chosen.facts,
         facts_link=chosen.link(facts=not chosen.facts),
@@ -326,15 +337,27 @@ def _totals(snapshot: Snapshot, now: int) -> list[Total]:
         since, name = min(waiting)
         late = now - since >= TOO_LONG
         totals.append(Total(label="oldest unread", value=span(now - since), note=f"for {visible(name)}", late=late))
+    elif hub["unread"] is None:
+        totals.append(Total(label="oldest unread", value=UNKNOWN, note=""))
     else:
         totals.append(Total(label="oldest unread", value="none", note="all is read"))
-    stored = sum(each["messages"] for each in kept)
+    known = all(each["messages"] is not None for each in kept)
     totals += [
-        Total(label="kept", value=count(stored), note=size(sum(each["bytes"] for each in kept))),
+        Total(
+            label="kept",
+            value=_many(sum(each["messages"] for each in kept) if known else None),
+            note=size(sum(each["bytes"] for each in kept)) if known else "",
+        ),
         Total(label="head", value=count(hub["head"]), note="newest offset"),
-        Total(label="up", value=span(now - instant(hub["started_at"])), note=f"pid {hub['pid']}"),
+        _up(hub, now),
     ]
     return totals
+
+
+def _up(hub: Mapping[str, Any], now: int) -> Total:
+    """How long the hub has run; of an earlier one that is all that is known of its process, and not always."""
+    value = span(now - instant(hub["started_at"])) if hub["started_at"] else UNKNOWN
+    return Total(label="up", value=value, note="" if hub["pid"] is None else f"pid {hub['pid']}")
 
 
 def _instance(each: Mapping[str, Any], chosen: Filter, now: int) -> InstanceRow:
@@ -345,7 +368,7 @@ def _instance(each: Mapping[str, Any], chosen: Filter, now: int) -> InstanceRow:
         online=each["online"],
         state=f"{state}, {plural(each['sessions'], 'session')}" if each["sessions"] > 1 else state,
         unread=_many(each["unread"]),
-        waiting=each["unread"] != 0,
+        waiting=bool(each["unread"]),
         oldest="" if oldest is None else span(oldest),
         late=oldest is not None and oldest >= TOO_LONG,
         seen=ago(now - instant(each["last_seen"])) if each["last_seen"] else "never",
@@ -365,7 +388,7 @@ def state_of(each: Mapping[str, Any], now: int) -> str:
     if not each["online"]:
         return "offline"
     state = str(each["state"])
-    text = state if state == "online" else f"{state} for {span(now - instant(each['since']))}"
+    text = state if state == "online" or not each["since"] else f"{state} for {span(now - instant(each['since']))}"
     return f"{text}, not woken" if each["wakes"] is False and state != "waiting" else text
 
 
@@ -405,7 +428,7 @@ def _state_of(each: Mapping[str, Any], online: Set[str], looping: Set[str], now:
         for reader in each["readers"]
         if reader["backlog"]
     ]
-    backlogs = [reader["backlog"] for reader in each["readers"]]
+    backlogs = [reader["backlog"] or 0 for reader in each["readers"]]
     return _QueueState(
         each["topic"] in looping,
         any(name in online and oldest and now - oldest >= TOO_LONG for name, oldest in behind),
@@ -423,9 +446,9 @@ def _marks(state: _QueueState) -> str:
 
 def _queue(each: Mapping[str, Any], state: _QueueState, chosen: Filter, now: int) -> QueueRow:
     topic = visible(each["topic"])
-    readers = sorted(each["readers"], key=lambda reader: (-reader["backlog"], reader["name"].lower()))
+    readers = sorted(each["readers"], key=lambda reader: (-(reader["backlog"] or 0), reader["name"].lower()))
     cells = [
-        ReaderCell(who=_ref(reader["name"], chosen), backlog=count(reader["backlog"]), behind=reader["backlog"] > 0)
+        ReaderCell(who=_ref(reader["name"], chosen), backlog=_many(reader["backlog"]), behind=bool(reader["backlog"]))
         for reader in readers
     ]
     prefix = INBOX if topic.startswith(INBOX) else ""
@@ -438,11 +461,11 @@ def _queue(each: Mapping[str, Any], state: _QueueState, chosen: Filter, now: int
         rest_hue=hue(rest),
         backlog=cells[0].backlog if cells else "",
         waiting=bool(cells) and cells[0].behind,
-        oldest="" if state.oldest is None else span(now - state.oldest) if state.oldest else "unknown",
+        oldest="" if state.oldest is None else span(now - state.oldest) if state.oldest else UNKNOWN,
         late=bool(state.oldest) and now - (state.oldest or 0) >= TOO_LONG,
         marks=_marks(state),
-        messages=count(each["messages"]),
-        size=size(each["bytes"]),
+        messages=_many(each["messages"]),
+        size=_size(each["bytes"]),
         readers=cells[:READERS_SHOWN],
         more_readers=cells[READERS_SHOWN:],
         more=_folded("reader", [{"readers": [reader]} for reader in readers[READERS_SHOWN:]]),
@@ -475,7 +498,7 @@ def _worst_first(row: tuple[_QueueState, Mapping[str, Any]]) -> tuple[Any, ...]:
 
 
 def _folded(what: str, rest: list[Any]) -> str:
-    waiting = sum(reader["backlog"] for each in rest for reader in each["readers"])
+    waiting = sum(reader["backlog"] or 0 for each in rest for reader in each["readers"])
     return f"{plural(len(rest), 'more ' + what)}, {count(waiting) if waiting else 'nothing'} unread"
 
 
@@ -488,8 +511,12 @@ def _choices(values: Iterable[str], chosen: str) -> list[Choice]:
 
 
 def _many(number: int | None) -> str:
-    """An amount; the hub says null where there is more than it counts at once."""
-    return "many" if number is None else count(number)
+    """An amount; null is what nobody knows any more, of an earlier moment."""
+    return UNKNOWN if number is None else count(number)
+
+
+def _size(number: int | None) -> str:
+    return UNKNOWN if number is None else size(number)
 
 
 def _preview(shown: str, whole: bool) -> tuple[str, bool]:

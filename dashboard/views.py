@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
+from msgspec import structs
 from starlette.requests import Request
 
 from dashboard.conversation import NOTHING, Place, conversation
@@ -24,9 +25,10 @@ from dashboard.part import part
 from dashboard.pulse import pulse
 from dashboard.search import Asked, results
 from dashboard.source import Source
+from dashboard.timeline import SPEEDS, scrubber
 from dashboard.topics import topics
 from dashboard.view import Filter, entries, flow, nothing, older, overview
-from dashboard.words import instant
+from dashboard.words import instant, visible
 from hub.errors import HubbubError
 
 
@@ -56,9 +58,11 @@ def plain(value: Any) -> Any:
 
 
 async def _overview(source: Source, request: Request) -> Drawn:
+    chosen = Filter.of(request.query_params)
+    if chosen.at:
+        return await _time(source, request)
     told = plain(await source.snapshot())
     hour = plain(await source.pulse())
-    chosen = Filter.of(request.query_params)
     held = entries(told.pop("recent"))
     return Drawn(
         {
@@ -136,6 +140,36 @@ def _missing(why: HubbubError, command: str) -> Drawn:
     return Drawn(values, status=why.status, template="missing.html")
 
 
+async def _time(source: Source, request: Request) -> Drawn:
+    """The overview as of a moment; of one that cannot be told it says why, and shows the present."""
+    chosen = Filter.of(request.query_params)
+    status, trouble = 200, ""
+    try:
+        told, line = await source.snapshot(at=chosen.at or None), await source.timeline(chosen.at or None)
+    except HubbubError as why:
+        status, trouble = why.status, str(why)
+        chosen = structs.replace(chosen, at="")
+        told, line = await source.snapshot(), await source.timeline()
+    told, line = plain(told), plain(line)
+    held = entries(told.pop("recent"))
+    return Drawn(
+        {
+            "view": overview(told, chosen),
+            "flow": flow(held, chosen, now=instant(told["at"])),
+            "nothing": nothing(held, chosen),
+            "older": False,
+            "pulse": None,  # the last hour is the present's
+            "scrubber": scrubber(line, told.get("past"), chosen),
+            "kept": [(key, value) for key, value in request.query_params.items() if key != "at"],
+            "speeds": SPEEDS,
+            "trouble": visible(trouble),
+        },
+        about={**plain(await source.about()), "at": told["at"]},
+        status=status,
+        template="time.html",
+    )
+
+
 async def _health(source: Source, request: Request) -> Drawn:
     return Drawn({"view": health(plain(await source.health()))})
 
@@ -168,6 +202,7 @@ VIEWS: tuple[View, ...] = (
     View("/topics", "topics.html", _topics),
     View("/search", "search.html", _search),
     View("/messages/{id:path}", "message.html", _message),
+    View("/time", "time.html", _time),
     View("/part", "part.html", _part),
     View("/health", "health.html", _health),
     View("/cost", "cost.html", _cost),

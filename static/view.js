@@ -190,7 +190,7 @@ function instanceRow(each, chosen, now) {
     online: each.online,
     state: each.sessions > 1 ? `${state}, ${plural(each.sessions, "session")}` : state,
     unread: many(each.unread),
-    waiting: each.unread !== 0,
+    waiting: Boolean(each.unread),
     oldest: oldest === null ? "" : span(oldest),
     late: oldest !== null && oldest >= TOO_LONG,
     seen: each.last_seen ? ago(now - instant(each.last_seen)) : "never",
@@ -313,7 +313,7 @@ function choices(values, chosen) {
   return [...known.keys()].sort(order).map((each) => ({ value: known.get(each), chosen: each === key }));
 }
 
-const many = (number) => (number === null ? "many" : count(number));
+const many = (number) => (number === null ? "unknown" : count(number));
 
 // The first `limit` characters, never half of one.
 function first(text, limit) {

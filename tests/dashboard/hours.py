@@ -49,6 +49,25 @@ def an_instance(name: str, now: datetime, **more: Any) -> dict[str, Any]:
     } | more
 
 
+def a_timeline(snapshot: dict[str, Any], at: str | None) -> dict[str, Any]:
+    """What a hub says of its log: a bar a minute, the last of them up to now."""
+    now = datetime.fromisoformat(snapshot["at"])
+    minutes = [now.replace(second=0, microsecond=0) - timedelta(minutes=back) for back in range(30, -1, -1)]
+    return {
+        "at": at if at and "-" in at else snapshot["at"],
+        "live": at is None,
+        "offset": snapshot["hub"]["head"],
+        "message_at": snapshot["at"],
+        "first": 0,
+        "previous": snapshot["hub"]["head"] - 1,
+        "next": None,
+        "head": snapshot["hub"]["head"],
+        "now": snapshot["at"],
+        "width": 60,
+        "bars": [{"since": rfc3339(each), "messages": each.minute % 7} for each in minutes],
+    }
+
+
 def a_held(offset: int, sender: str, to: str, body: str, now: datetime, **more: Any) -> dict[str, Any]:
     return {
         "offset": offset,

@@ -19,7 +19,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from dashboard.pages import routes
 from tests.dashboard import things
-from tests.dashboard.hours import a_cost, a_health, a_pulse, a_talk, ladders, rfc3339
+from tests.dashboard.hours import a_cost, a_health, a_pulse, a_talk, a_timeline, ladders, rfc3339
 
 
 class ScriptedSource:
@@ -32,8 +32,11 @@ class ScriptedSource:
         snapshot = self._give()
         return {"at": snapshot["at"], **snapshot["hub"]}
 
-    async def snapshot(self) -> dict[str, Any]:
-        return self._give()
+    async def snapshot(self, *, at: str | None = None) -> dict[str, Any]:
+        return self._give() | ({"past": {"offset": 7, "running": True, "unsure": []}} if at else {})
+
+    async def timeline(self, at: str | None = None) -> dict[str, Any]:
+        return a_timeline(self._give(), at)
 
     async def conversation(self, **wanted: Any) -> dict[str, Any]:
         snapshot = self._give()

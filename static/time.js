@@ -1,0 +1,144 @@
+// The scrubber: asks the hub for the page of another moment and morphs it in. A step, a bar, the slider and the clock
+// that plays all lead to an address, and what the address shows is the hub's answer: nothing is reckoned here.
+
+import { grow } from "./morph.js";
+import { Shell } from "./shell.js";
+
+const TICK = 250; // ms between two moments while it plays, at least
+
+const page = document.getElementById("page");
+const drawn = JSON.parse(document.getElementById("state").textContent);
+const shell = new Shell(drawn);
+
+let asked = null; // the address that was asked for last
+let busy = false;
+let playing = null; // { at, since }: the moment it played from, and when that was
+
+const scrubber = () => page.querySelector(".scrubber");
+const isNow = () => scrubber().classList.contains("now");
+const found = (selector) => page.querySelector(selector);
+
+// One question at a time, and of those that came meanwhile only the last.
+async function show(address, { remember = true } = {}) {
+  asked = address;
+  if (remember) history.replaceState(null, "", address);
+  if (busy) return;
+  busy = true;
+  try {
+    while (asked !== null) {
+      const wanted = asked;
+      asked = null;
+      await turnTo(wanted);
+    }
+  } finally {
+    busy = false;
+  }
+}
+
+async function turnTo(address) {
+  let html;
+  try {
+    const answer = await fetch(address, { headers: { Accept: "text/html" }, cache: "no-store" });
+    if (answer.status === 401) return location.reload(); // the locked page says what to do
+    html = await answer.text();
+  } catch {
+    stop();
+    return;
+  }
+  const fresh = new DOMParser().parseFromString(html, "text/html");
+  const state = fresh.getElementById("state");
+  if (!state) return;
+  const speed = found("#speed").value;
+  const sliding = document.activeElement === found(".slide") ? found(".slide").value : null;
+  grow(page, fresh.getElementById("page"));
+  found("#speed").value = speed;
+  if (sliding !== null) found(".slide").value = sliding;
+  document.title = fresh.title;
+  shell.of(JSON.parse(state.textContent));
+  drawPlay();
+}
+
+// The address of a moment, with all else that the present one says.
+function addressOf(at) {
+  const query = new URLSearchParams(location.search);
+  if (at === null) query.delete("at");
+  else query.set("at", at);
+  const text = query.toString();
+  return text ? `/time?${text}` : "/time";
+}
+
+// Playing
+
+function play() {
+  if (isNow()) return;
+  playing = { at: Date.parse(scrubber().dataset.at), since: performance.now() };
+  drawPlay();
+  tick();
+}
+
+function stop() {
+  playing = null;
+  drawPlay();
+}
+
+function tick() {
+  if (!playing) return;
+  const times = Number(found("#speed").value);
+  const now = performance.now();
+  playing.at += (now - playing.since) * times;
+  playing.since = now;
+  if (playing.at >= Number(scrubber().dataset.ends)) {
+    stop();
+    location.assign(found("a.live-again").href);
+    return;
+  }
+  if (!busy) show(addressOf(new Date(playing.at).toISOString()));
+  setTimeout(tick, TICK);
+}
+
+function drawPlay() {
+  const button = found(".play");
+  button.textContent = playing ? "pause" : "play";
+  button.setAttribute("aria-pressed", String(playing !== null));
+  button.disabled = isNow();
+}
+
+// Sliding and stepping
+
+page.addEventListener("input", (event) => {
+  if (!event.target.matches(".slide")) return;
+  stop();
+  const { begins, ends } = scrubber().dataset;
+  const share = Number(event.target.value) / 1000;
+  const at = Number(begins) + share * (Number(ends) - Number(begins));
+  show(share >= 1 ? addressOf(null) : addressOf(new Date(at).toISOString()));
+});
+
+page.addEventListener("click", (event) => {
+  if (event.target.closest(".play")) return playing ? stop() : play();
+  const link = event.target.closest("a[href^='/time']");
+  if (!link || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  event.preventDefault();
+  stop();
+  history.pushState(null, "", link.getAttribute("href"));
+  show(link.getAttribute("href"), { remember: false });
+});
+
+addEventListener("keydown", (event) => {
+  if (event.altKey || event.ctrlKey || event.metaKey || event.target.closest("input, select, textarea")) return;
+  const step = { "[": ".previous", "]": ".next" }[event.key];
+  if (step) found(`a${step}`)?.click();
+  else if (event.key === " " && !event.target.closest("button, a, summary, [tabindex]")) {
+    event.preventDefault();
+    if (playing) stop();
+    else play();
+  }
+});
+
+addEventListener("popstate", () => {
+  stop();
+  show(location.pathname + location.search, { remember: false });
+});
+
+drawPlay();
+document.documentElement.dataset.taken = "over"; // what comes after this is live
