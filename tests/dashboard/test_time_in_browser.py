@@ -128,6 +128,7 @@ def test_the_past_says_which_moment_it_is_and_not_that_it_is_live(page: Page) ->
 
 def test_a_bar_leads_to_its_time_without_a_script(talk: Talk, window: Window) -> None:
     page = window(talk.link(), java_script_enabled=False)
+    expect(page.locator(".places")).to_be_visible()  # the link goes on to the overview by itself
     page.goto(f"{talk.hub.http}/time")
     expect(page.locator(".play")).to_be_hidden()
     page.locator("summary", has_text="The bars as a table").click()
