@@ -15,6 +15,7 @@ from msgspec import Struct, structs
 
 from dashboard.view import Entry, entry
 from dashboard.words import clock, visible
+from hub.topic import ALL, INBOX, is_pattern
 
 VIEWS = ("diagram", "read", "table")
 TITLES = {"diagram": "Diagram", "read": "Reading", "table": "Table"}
@@ -118,6 +119,8 @@ class Conversation(Struct, frozen=True, kw_only=True):
     rows: list[Row]
     older: str  # the address of the page before this one
     newest: str  # the address of the last page, where this is an earlier one
+    write_to: str  # whom the form to write is filled with, where that is clear
+    write_thread: str
     refused: str  # why nothing can be shown
     hint: str
 
@@ -152,9 +155,17 @@ def conversation(
         ],
         older=place.link(before=said[0]["offset"]) if told["more"] and said else "",
         newest=place.link(before=None) if place.before is not None else "",
+        write_to=_write_to(place),
+        write_thread=place.thread,
         refused=visible(refused),
         hint=visible(hint),
     )
+
+
+def _write_to(place: Place) -> str:
+    if place.topic and not is_pattern(place.topic) and not place.topic.startswith(INBOX):
+        return place.topic if place.topic == ALL else f"#{place.topic}"
+    return place.names[0] if len(place.names) == 1 else ""
 
 
 def where(steps: Sequence[Mapping[str, str]]) -> Where:

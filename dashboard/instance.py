@@ -55,6 +55,9 @@ class PartnerRow(Struct, frozen=True, kw_only=True):
 class InstancePage(Struct, frozen=True, kw_only=True):
     name: str
     hue: int
+    human: bool
+    held: bool  # whether what is sent to it waits for a person
+    paused: bool  # whether what it sends does
     online: bool
     state: str
     seen: str
@@ -99,6 +102,9 @@ def instance_page(
     return InstancePage(
         name=name,
         hue=hue(name),
+        human=told["human"],
+        held=told["held"],
+        paused=told["paused"],
         online=told["online"],
         state=state_of(told, now),
         seen="" if told["online"] else ago(now - instant(told["last_seen"])),

@@ -15,6 +15,7 @@ from dashboard.markdown import MOST, markdown
 from dashboard.said import Said, said
 from dashboard.tree import Node, tree
 from dashboard.words import clock, hue, instant, size, took, visible
+from hub.topic import HUB, INBOX
 
 AROUND = 8  # messages before it and as many after it: of its thread, or what it answers and who answered it
 LONGEST = 200_000  # characters of a body, or of the raw JSON, that the page holds
@@ -52,6 +53,14 @@ class Where(Struct, frozen=True, kw_only=True):
     rungs: list[Rung]
 
 
+class Reply(Struct, frozen=True, kw_only=True):
+    """What the form to answer is filled with, as the hub knows it."""
+
+    to: str
+    thread: str
+    reply_to: str
+
+
 class MessagePage(Struct, frozen=True, kw_only=True):
     title: str
     row: Said
@@ -79,6 +88,7 @@ class MessagePage(Struct, frozen=True, kw_only=True):
     more_after: bool
     thread: str
     thread_link: str
+    reply: Reply | None  # None: nobody can be answered
     raw: str
     raw_cut: bool
     raw_link: str
@@ -129,6 +139,7 @@ def message_page(
         more_after=after["more"],
         thread=visible(message["thread"] or ""),
         thread_link=links.thread(visible(message["thread"])) if message["thread"] else "",
+        reply=_reply(message),
         raw=raw[:LONGEST],
         raw_cut=len(raw) > LONGEST,
         raw_link=f"/api/v1{permalink}",
@@ -140,6 +151,15 @@ def _wanted(answer: Mapping[str, Any] | None, now: int, zone: tzinfo | None) -> 
         return ""
     at = f" at {clock(instant(answer['at']), now, zone)}" if answer["at"] else ""
     return f"{clock(instant(answer['by']), now, zone)}: {BECAME.get(answer['state'], answer['state'])}{at}"
+
+
+def _reply(message: Mapping[str, Any]) -> Reply | None:
+    """What was said to many is answered there, what was said to one is answered to whoever said it."""
+    if message["from"] == HUB:
+        return None
+    one = message["topic"].startswith(INBOX)
+    to = message["from"] if one else message["to"]
+    return Reply(to=to, thread=message["thread"] or "", reply_to=message["id"])
 
 
 def _file(attachment: Mapping[str, Any], message_id: str) -> File:
