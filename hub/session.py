@@ -155,7 +155,7 @@ class Session:
         `floor` is the oldest offset the log keeps. Whoever is told Behind reads that and calls `take_old()`.
         """
         self.awake = False
-        room = self.credit - self.outstanding.count
+        room = self.room
         hot = self.hot
         if room <= 0 or not (hot or self.observer):
             return None

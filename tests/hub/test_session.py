@@ -393,3 +393,15 @@ def test_readers_alike_are_given_the_very_same_run_and_one_of_them_none_of_its_o
     taken = core.hub.take(bob, core.now)
     assert isinstance(taken, Run)
     assert taken.messages == [later]
+
+
+def test_what_one_reader_was_given_is_not_all_for_the_next_once_more_has_come() -> None:
+    core = Core()
+    alice, bob, carol = (core.session(name) for name in ("alice", "bob", "carol"))
+    for each in (alice, bob):
+        core.subscribe(each.instance, "a")
+    early = core.say(carol, "#a")
+    assert core.hub.take(alice, core.now).messages == [early]
+    later = core.say(carol, "#a")
+    assert core.hub.take(bob, core.now).messages == [early, later]
+    assert core.hub.take(alice, core.now).messages == [later]

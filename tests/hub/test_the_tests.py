@@ -41,7 +41,7 @@ def fault(plant: Plant) -> Plant:
 @fault
 def a_topic_wakes_nobody(patch: pytest.MonkeyPatch) -> None:
     heat = Session.heat
-    patch.setattr(Session, "heat", lambda self, span, before: span.topic == "chat" or heat(self, span, before))
+    patch.setattr(Session, "heat", lambda self, alone, before: "chat" in alone or heat(self, alone, before))
 
 
 @fault
@@ -292,6 +292,15 @@ def a_live_name_is_given_away(patch: pytest.MonkeyPatch) -> None:
             claim(self, instance, name, now)
 
     patch.setattr(Naming, "claim_other", anything_goes)
+
+
+@fault
+def own_words_come_back_to_who_asks_second(patch: pytest.MonkeyPatch) -> None:
+    def remember(self: Window, asked: object, after: int, given: Run) -> None:
+        given.origins = set()
+        self.asked, self.asked_at, self.given = asked, after, given
+
+    patch.setattr(Window, "remember", remember)
 
 
 @fault
