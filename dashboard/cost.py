@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import tzinfo
 from typing import Any
-from urllib.parse import quote
 
 from msgspec import Struct
 
+from dashboard import links
 from dashboard.view import NameRef
 from dashboard.words import ago, clock, count, hue, instant, plural, size, span, visible
 
@@ -125,7 +125,7 @@ def _thread(each: dict[str, Any], now: int) -> ThreadRow:
     names = each["names"]
     return ThreadRow(
         thread=visible(each["thread"]),
-        link=f"/?thread={quote(each['thread'], safe='')}",
+        link=links.thread(each["thread"]),
         read=about(each["read"]),
         written=about(each["written"]),
         messages=count(each["messages"]),
@@ -138,4 +138,4 @@ def _thread(each: dict[str, Any], now: int) -> ThreadRow:
 
 def _ref(spelled: str) -> NameRef:
     name = visible(spelled)
-    return NameRef(name=name, hue=hue(name), link=f"/?with={quote(name, safe='')}")
+    return NameRef(name=name, hue=hue(name), link=links.instance(name))

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct
 
-from dashboard import links
 from dashboard.view import entry
 from dashboard.words import clock, plural
 
@@ -54,18 +53,18 @@ def said(
     named = shown.to_kind == "name"
     return Said(
         offset=shown.offset,
-        link=links.message(message["id"], shown.offset),
+        link=shown.link,
         sent=shown.sent,
         clock=clock(shown.at, now, zone),
-        sender=Name(name=shown.sender, hue=shown.sender_hue, link=links.instance(shown.sender)),
-        to=Name(name=shown.to, hue=shown.to_hue, link=links.instance(shown.to)) if named else None,
+        sender=Name(name=shown.sender, hue=shown.sender_hue, link=shown.sender_link),
+        to=Name(name=shown.to, hue=shown.to_hue, link=shown.to_link) if named else None,
         topic="" if named else shown.to,
-        topic_link="" if named else links.topic(shown.topic),
+        topic_link="" if named else shown.to_link,
         thread=shown.thread or "",
-        thread_link=links.thread(shown.thread) if shown.thread else "",
+        thread_link=shown.thread_link,
         reply=shown.reply_to is not None,
         preview=[Piece(shown.preview)] if preview is None else preview,
         files=plural(len(shown.files), "file") if shown.files else "",
         fact=shown.fact or "",
-        about=Name(name=shown.about, hue=shown.about_hue, link=links.instance(shown.about)) if shown.about else None,
+        about=Name(name=shown.about, hue=shown.about_hue, link=shown.about_link) if shown.about else None,
     )

@@ -10,10 +10,10 @@ import json
 from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import tzinfo
 from typing import Any, TypeAlias
-from urllib.parse import quote
 
 from msgspec import Struct
 
+from dashboard import links
 from dashboard.held import why_held
 from dashboard.words import ago, clock, count, hue, instant, plural, size, span, visible
 from hub.topic import ALL, INBOX, matches
@@ -64,7 +64,7 @@ class Filter(Struct, frozen=True, kw_only=True):
         told = [(key.rstrip("_"), parts[key]) for key in ("with_", "topic", "thread", "at") if parts[key]]
         if not parts["facts"]:
             told.append(("facts", "0"))
-        return "?" + "&".join(f"{key}={quote(str(value), safe=_UNRESERVED)}" for key, value in told)
+        return "?" + "&".join(f"{key}={links.escaped(str(value))}" for key, value in told)
 
     @property
     def narrows(self) -> bool:
@@ -85,32 +85,46 @@ class Filter(Struct, frozen=True, kw_only=True):
         return not self.thread or entry.thread == self.thread
 
 
+class File(Struct, frozen=True, kw_only=True):
+    """A file that a message carries, in words; `link` is "" where it cannot be fetched."""
+
+    text: str
+    link: str
+
+
 class Entry(Struct, frozen=True, kw_only=True):
     """One message as the flow holds it: bounded in size, in words that do not change with the time."""
 
     offset: int
     id: str
+    link: str  # its own page
     at: int
     sent: str
     sender: str
     sender_hue: int
+    sender_link: str
     to: str
     to_kind: str  # `name`, `topic` or `all`
     to_hue: int
+    to_link: str
     topic: str
+    topic_link: str
     thread: str | None
+    thread_link: str
     reply_to: str | None
+    reply_link: str
     preview: str
     body: str
     long: bool  # whether the preview leaves something out
     whole: bool  # whether `body` is all of it
     size: str
     data: str | None
-    files: list[str]
+    files: list[File]
     answer_by: str | None = None  # until when the sender wants an answer
     fact: str | None = None  # what the hub tells, in words; such an entry shows nothing else
     about: str = ""  # the instance that the fact is about
     about_hue: int = 0
+    about_link: str = ""
 
 
 class FlowRow(Struct, frozen=True, kw_only=True):
@@ -122,7 +136,7 @@ class FlowRow(Struct, frozen=True, kw_only=True):
 
 
 class NameRef(Struct, frozen=True, kw_only=True):
-    """A name, its hue and the address that shows only what is from or to it."""
+    """A name, its hue and its page."""
 
     name: str
     hue: int
@@ -221,13 +235,13 @@ def overview(snapshot: Snapshot, chosen: Filter, *, now: int | None = None) -> O
     """The first page but for its flow. `now` is in milliseconds since 1970; None is the snapshot's own moment."""
     moment = instant(snapshot["at"]) if now is None else now
     hub, instances = snapshot["hub"], snapshot["instances"]
-    rows = [_instance(each, chosen, moment) for each in sorted(instances, key=_here_first)]
+    rows = [_instance(each, moment) for each in sorted(instances, key=_here_first)]
     folded = [row for row in rows if not row.online and not row.waiting] if len(rows) > INSTANCES_SHOWN else []
     online = {each["name"] for each in instances if each["online"]}
     looping = {INBOX + name.lower() for each in snapshot.get("held", ()) for name in each["names"] or ()}
     worst = sorted(((_state_of(each, online, looping, moment), each) for each in snapshot["topics"]), key=_worst_first)
     topics = [each for _, each in worst]
-    queues = [_queue(each, state, chosen, moment) for state, each in worst]
+    queues = [_queue(each, state, moment) for state, each in worst]
     return Overview(
         title=(
             "Hubbub: not ready"
@@ -270,30 +284,38 @@ def entry(message: Mapping[str, Any]) -> Entry:
     preview, long = _preview(shown, whole=shown == body)
     sender, to = visible(message["from"]), visible(message["to"])
     about, fact = _fact(message) if message["topic"].startswith("$") else ("", None)
+    to_kind = "all" if to.lower() == ALL else "topic" if to.startswith("#") else "name"
     return Entry(
         offset=message["offset"],
         id=visible(message["id"]),
+        link=links.message(message["id"], message["offset"]),
         at=instant(message["at"]),
         sent=message["at"],
         sender=sender,
         sender_hue=hue(sender),
+        sender_link=links.instance(message["from"]),
         to=to,
-        to_kind="all" if to.lower() == ALL else "topic" if to.startswith("#") else "name",
+        to_kind=to_kind,
         to_hue=hue(to),
+        to_link=links.instance(message["to"]) if to_kind == "name" else links.topic(message["topic"]),
         topic=visible(message["topic"]),
+        topic_link=links.topic(message["topic"]),
         thread=visible(message["thread"]) if message["thread"] else None,
+        thread_link=links.thread(message["thread"]) if message["thread"] else "",
         reply_to=visible(message["reply_to"]) if message["reply_to"] else None,
+        reply_link=links.message(message["reply_to"]) if message["reply_to"] else "",
         preview=preview,
         body=shown,
         long=long,
         whole=shown == body,
         size=size(len(message["body"].encode("utf-8", "replace"))),
         data=_data(message["data"]) if fact is None else None,
-        files=[_file(each) for each in message["attachments"] or []],
+        files=[_file(each, message["id"]) for each in message["attachments"] or []],
         answer_by=message.get("answer_by"),
         fact=fact,
         about=about,
         about_hue=hue(about),
+        about_link=links.instance(about) if about else "",
     )
 
 
@@ -360,11 +382,11 @@ def _up(hub: Mapping[str, Any], now: int) -> Total:
     return Total(label="up", value=value, note="" if hub["pid"] is None else f"pid {hub['pid']}")
 
 
-def _instance(each: Mapping[str, Any], chosen: Filter, now: int) -> InstanceRow:
+def _instance(each: Mapping[str, Any], now: int) -> InstanceRow:
     oldest = now - instant(each["oldest_unread_at"]) if each["oldest_unread_at"] else None
     state = state_of(each, now)
     return InstanceRow(
-        who=_ref(each["name"], chosen),
+        who=_ref(each["name"]),
         online=each["online"],
         state=f"{state}, {plural(each['sessions'], 'session')}" if each["sessions"] > 1 else state,
         unread=_many(each["unread"]),
@@ -444,18 +466,18 @@ def _marks(state: _QueueState) -> str:
     return ", ".join(filter(None, ["looping" if state.looping else "", "stuck" if state.stuck else "", expired]))
 
 
-def _queue(each: Mapping[str, Any], state: _QueueState, chosen: Filter, now: int) -> QueueRow:
+def _queue(each: Mapping[str, Any], state: _QueueState, now: int) -> QueueRow:
     topic = visible(each["topic"])
     readers = sorted(each["readers"], key=lambda reader: (-(reader["backlog"] or 0), reader["name"].lower()))
     cells = [
-        ReaderCell(who=_ref(reader["name"], chosen), backlog=_many(reader["backlog"]), behind=bool(reader["backlog"]))
+        ReaderCell(who=_ref(reader["name"]), backlog=_many(reader["backlog"]), behind=bool(reader["backlog"]))
         for reader in readers
     ]
     prefix = INBOX if topic.startswith(INBOX) else ""
     rest = topic.removeprefix(prefix)
     return QueueRow(
         topic=topic,
-        link=chosen.link(with_="", topic=topic, thread=""),
+        link=links.topic(each["topic"]),
         prefix=prefix,
         rest=rest,
         rest_hue=hue(rest),
@@ -472,9 +494,9 @@ def _queue(each: Mapping[str, Any], state: _QueueState, chosen: Filter, now: int
     )
 
 
-def _ref(name: str, chosen: Filter) -> NameRef:
+def _ref(name: str) -> NameRef:
     name = visible(name)
-    return NameRef(name=name, hue=hue(name), link=chosen.link(with_=name, topic="", thread=""))
+    return NameRef(name=name, hue=hue(name), link=links.instance(name))
 
 
 def _here_first(each: Mapping[str, Any]) -> tuple[bool, str]:
@@ -535,10 +557,13 @@ def _data(data: Any) -> str | None:
     return text if len(text) <= BODY_SHOWN else text[:BODY_SHOWN] + "…"
 
 
-def _file(attachment: Mapping[str, Any]) -> str:
+def _file(attachment: Mapping[str, Any], message_id: str) -> File:
     name = visible(str(attachment.get("name") or "unnamed"))
-    length = attachment.get("size")
-    return f"{name}, {size(length)}" if isinstance(length, int) else name
+    length, sha256 = attachment.get("size"), attachment.get("sha256")
+    return File(
+        text=f"{name}, {size(length)}" if isinstance(length, int) else name,
+        link=links.attachment(sha256, message_id) if isinstance(sha256, str) else "",
+    )
 
 
 def _fact(message: Mapping[str, Any]) -> tuple[str, str]:
@@ -614,4 +639,3 @@ def _loop(topic: str, told: Mapping[str, Any]) -> tuple[str, str]:
 
 
 _BLANK = " \t\n"
-_UNRESERVED = "!~*'()"  # what encodeURIComponent leaves as it is, beside what `quote` does

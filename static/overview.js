@@ -151,7 +151,7 @@ class Row extends Component {
 
 const fact = ({ entry, clock }) =>
   html`<li class="fact" id=${`m${entry.offset}`}><time datetime=${entry.sent}>${clock}</time><p>${
-    entry.about ? [html`<bdi class=${`name h${entry.about_hue}`}>${entry.about}</bdi>`, " "] : null
+    entry.about ? [html`<a class=${`name h${entry.about_hue}`} href=${entry.about_link}>${entry.about}</a>`, " "] : null
   }<bdi>${entry.fact}</bdi></p></li>`;
 
 function message({ entry, clock, answers, thread_link, wanted }) {
@@ -167,15 +167,17 @@ function message({ entry, clock, answers, thread_link, wanted }) {
 const whole = (entry, answers, thread_link) =>
   html`<div class="whole"><pre class="body" dir="auto">${entry.body}</pre>${
     !entry.whole &&
-    html`<p class="cut"><a href=${`/api/v1/messages/${encodeURIComponent(entry.id)}`} target="_blank" rel="noopener">${`The whole message, ${entry.size}`}</a></p>`
+    html`<p class="cut"><a href=${entry.link}>${`The whole message, ${entry.size}`}</a></p>`
   }${entry.data !== null && html`<pre class="data">${entry.data}</pre>`}${
-    entry.files.length > 0 && html`<ul class="files">${entry.files.map((file) => html`<li><bdi>${file}</bdi></li>`)}</ul>`
-  }<dl class="about">${part("offset", String(entry.offset))}${
-    entry.thread ? html`<div><dt>thread</dt><dd><a href=${thread_link}>${entry.thread}</a></dd></div>` : null
+    entry.files.length > 0 && html`<ul class="files">${entry.files.map((file) => html`<li>${file.link ? html`<a href=${file.link} download>${file.text}</a>` : html`<bdi>${file.text}</bdi>`}</li>`)}</ul>`
+  }<dl class="about">${lead("message", String(entry.offset), entry.link)}${lead("from", entry.sender, entry.sender_link)}${lead("to", entry.to, entry.to_link)}${
+    entry.thread ? html`<div><dt>thread</dt><dd><a href=${entry.thread_link}>${entry.thread}</a> <a href=${thread_link}>only this one here</a></dd></div>` : null
   }${
     entry.reply_to
-      ? html`<div><dt>answers</dt><dd>${answers !== null ? html`<a href=${`#m${answers}`}>${String(answers)}</a>` : html`<bdi>${entry.reply_to}</bdi>`}</dd></div>`
+      ? html`<div><dt>answers</dt><dd>${answers !== null ? html`<a href=${`#m${answers}`}>${String(answers)}</a>` : html`<a href=${entry.reply_link}>${entry.reply_to}</a>`}</dd></div>`
       : null
-  }${entry.answer_by ? part("answer wanted by", entry.answer_by) : null}${part("topic", entry.topic)}${part("size", entry.size)}${part("sent", entry.sent)}${part("id", entry.id)}</dl></div>`;
+  }${entry.answer_by ? part("answer wanted by", entry.answer_by) : null}${lead("topic", entry.topic, entry.topic_link)}${part("size", entry.size)}${part("sent", entry.sent)}${part("id", entry.id)}</dl></div>`;
+
+const lead = (term, text, link) => html`<div><dt>${term}</dt><dd><a href=${link}>${text}</a></dd></div>`;
 
 const part = (term, value) => html`<div><dt>${term}</dt><dd>${value}</dd></div>`;

@@ -1,6 +1,7 @@
 // What a page shows: a snapshot and a filter in, rows of finished words out. The same as dashboard/view.py, which made
 // the first page; a test holds the two together. Pure: the time is passed in.
 
+import * as links from "./links.js";
 import { ago, bytes, clock, count, hue, instant, plural, size, span, visible } from "./words.js";
 
 const TOO_LONG = 5 * 60_000;
@@ -67,14 +68,14 @@ export function matches(pattern, topic) {
 
 export function overview(snapshot, chosen, now) {
   const { hub, instances } = snapshot;
-  const rows = [...instances].sort(hereFirst).map((each) => instanceRow(each, chosen, now));
+  const rows = [...instances].sort(hereFirst).map((each) => instanceRow(each, now));
   const folds = (row) => rows.length > INSTANCES_SHOWN && !row.online && !row.waiting;
   const folded = rows.filter(folds);
   const online = new Set(instances.filter((each) => each.online).map((each) => each.name));
   const looping = new Set((snapshot.held ?? []).flatMap((each) => each.names ?? []).map((name) => `inbox.${name.toLowerCase()}`));
   const worst = snapshot.topics.map((each) => [queueState(each, online, looping, now), each]).sort(worstFirst);
   const topics = worst.map(([, each]) => each);
-  const queues = worst.map(([state, each]) => queueRow(each, state, chosen, now));
+  const queues = worst.map(([state, each]) => queueRow(each, state, now));
   const open = topics.filter((each) => !each.topic.startsWith("$"));
   return {
     title: hub.problems?.length ? "Hubbub: not ready" : `Hubbub: ${count(hub.online)} online, ${many(hub.unread)} unread`,
@@ -114,30 +115,38 @@ export function entry(message) {
   const sender = visible(message.from);
   const to = visible(message.to);
   const { about, fact } = message.topic.startsWith("$") ? factOf(message) : { about: "", fact: null };
+  const kind = to.toLowerCase() === "all" ? "all" : to.startsWith("#") ? "topic" : "name";
   return {
     offset: message.offset,
     id: visible(message.id),
+    link: links.message(message.id, message.offset),
     at: instant(message.at),
     sent: message.at,
     sender,
     sender_hue: hue(sender),
+    sender_link: links.instance(message.from),
     to,
-    to_kind: to.toLowerCase() === "all" ? "all" : to.startsWith("#") ? "topic" : "name",
+    to_kind: kind,
     to_hue: hue(to),
+    to_link: kind === "name" ? links.instance(message.to) : links.topic(message.topic),
     topic: visible(message.topic),
+    topic_link: links.topic(message.topic),
     thread: message.thread ? visible(message.thread) : null,
+    thread_link: message.thread ? links.thread(message.thread) : "",
     reply_to: message.reply_to ? visible(message.reply_to) : null,
+    reply_link: message.reply_to ? links.message(message.reply_to) : "",
     preview,
     body: shown,
     long,
     whole,
     size: size(bytes(message.body)),
     data: fact === null ? dataOf(message.data) : null,
-    files: (message.attachments ?? []).map(fileOf),
+    files: (message.attachments ?? []).map((each) => fileOf(each, message.id)),
     answer_by: message.answer_by ?? null,
     fact,
     about,
     about_hue: hue(about),
+    about_link: about ? links.instance(about) : "",
   };
 }
 
@@ -182,11 +191,11 @@ function totals(snapshot, now) {
   ];
 }
 
-function instanceRow(each, chosen, now) {
+function instanceRow(each, now) {
   const oldest = each.oldest_unread_at ? now - instant(each.oldest_unread_at) : null;
   const state = stateOf(each, now);
   return {
-    who: ref(each.name, chosen),
+    who: ref(each.name),
     online: each.online,
     state: each.sessions > 1 ? `${state}, ${plural(each.sessions, "session")}` : state,
     unread: many(each.unread),
@@ -251,13 +260,13 @@ function queueState(each, online, looping, now) {
 const marksOf = ({ looping, stuck, bounced }) =>
   [looping && "looping", stuck && "stuck", bounced > 0 && `${count(bounced)} expired`].filter(Boolean).join(", ");
 
-function queueRow(each, state, chosen, now) {
+function queueRow(each, state, now) {
   const topic = visible(each.topic);
   const readers = [...each.readers].sort(
     (one, other) => other.backlog - one.backlog || order(one.name.toLowerCase(), other.name.toLowerCase()),
   );
   const cells = readers.map((reader) => ({
-    who: ref(reader.name, chosen),
+    who: ref(reader.name),
     backlog: count(reader.backlog),
     behind: reader.backlog > 0,
   }));
@@ -265,7 +274,7 @@ function queueRow(each, state, chosen, now) {
   const rest = topic.slice(prefix.length);
   return {
     topic,
-    link: chosen.link({ with_: "", topic, thread: "" }),
+    link: links.topic(each.topic),
     prefix,
     rest,
     rest_hue: hue(rest),
@@ -282,9 +291,9 @@ function queueRow(each, state, chosen, now) {
   };
 }
 
-function ref(spelled, chosen) {
+function ref(spelled) {
   const name = visible(spelled);
-  return { name, hue: hue(name), link: chosen.link({ with_: name, topic: "", thread: "" }) };
+  return { name, hue: hue(name), link: links.instance(name) };
 }
 
 const order = (one, other) => (one < other ? -1 : one > other ? 1 : 0);
@@ -343,9 +352,12 @@ function dataOf(data) {
   return shown === text ? text : shown + "…";
 }
 
-function fileOf(attachment) {
+function fileOf(attachment, id) {
   const name = visible(String(attachment.name || "unnamed"));
-  return Number.isInteger(attachment.size) ? `${name}, ${size(attachment.size)}` : name;
+  return {
+    text: Number.isInteger(attachment.size) ? `${name}, ${size(attachment.size)}` : name,
+    link: typeof attachment.sha256 === "string" ? links.attachment(attachment.sha256, id) : "",
+  };
 }
 
 const namesOf = (told) => (Array.isArray(told.names) ? told.names.filter((each) => typeof each === "string").join(", ") : "");

@@ -84,7 +84,8 @@ def test_what_others_wrote_is_only_ever_text(make: Any) -> None:
     assert not [name for name in names if name.startswith("on") or name in ("style", "srcdoc")]
     links = [attributes["href"] or "" for tag, attributes in page.elements if tag == "a"]
     own = {place.path for place in PLACES}
-    beginnings = ("?", "#m", "#instances", "#queues", "#messages", "/api/v1/messages/")
+    pages = ("/instances/", "/conversation?", "/messages/", "/api/v1/attachments/")
+    beginnings = ("?", "#m", "#instances", "#queues", "#messages", *pages)
     assert all(link in own or link.startswith(beginnings) for link in links)
     assert "<script>document.title = 'run'</script>" in page.text
 

@@ -13,6 +13,7 @@ from dashboard.view import (
     PREVIEW,
     QUEUES_SHOWN,
     READERS_SHOWN,
+    File,
     Filter,
     entries,
     entry,
@@ -144,7 +145,7 @@ def test_a_queue_that_goes_round_or_is_stuck_comes_before_a_longer_one(make: Any
 
 def test_an_inbox_shows_its_name_in_its_hue(make: Any, noon: datetime) -> None:
     row = show(make.a_snapshot(noon, topics=[make.a_queue("inbox.alice", 1, 10, 5)])).queues[0]
-    assert (row.prefix, row.rest, row.rest_hue, row.link) == ("inbox.", "alice", 23, "?topic=inbox.alice")
+    assert (row.prefix, row.rest, row.rest_hue, row.link) == ("inbox.", "alice", 23, "/instances/alice")
 
 
 def test_many_queues_and_many_readers_are_folded(make: Any, noon: datetime) -> None:
@@ -277,16 +278,22 @@ def test_large_data_is_cut_too(make: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("attachment", "said"),
+    ("attachment", "said", "link"),
     [
-        ({"name": "log.txt", "size": 2_048}, "log.txt, 2.0 KiB"),
-        ({"name": "log.txt"}, "log.txt"),
-        ({"size": 1}, "unnamed, 1 B"),
-        ({"name": "a\x1b[2J"}, "a␛[2J"),
+        (
+            {"name": "log.txt", "size": 2_048, "sha256": "ab12"},
+            "log.txt, 2.0 KiB",
+            "/api/v1/attachments/ab12?message=id-1",
+        ),
+        ({"name": "log.txt"}, "log.txt", ""),
+        ({"size": 1, "sha256": 7}, "unnamed, 1 B", ""),
+        ({"name": "a\x1b[2J"}, "a␛[2J", ""),
     ],
 )
-def test_a_file_in_words(make: Any, attachment: dict[str, Any], said: str) -> None:
-    assert entry(make.a_message(1, "a", "b", "", "2026-03-14T12:00:00Z", attachments=[attachment])).files == [said]
+def test_a_file_in_words(make: Any, attachment: dict[str, Any], said: str, link: str) -> None:
+    assert entry(make.a_message(1, "a", "b", "", "2026-03-14T12:00:00Z", attachments=[attachment])).files == [
+        File(text=said, link=link)
+    ]
 
 
 @pytest.mark.parametrize(

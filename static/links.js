@@ -1,0 +1,16 @@
+// The addresses of the pages that names, topics, threads and messages lead to. The same as dashboard/links.py.
+
+const escaped = encodeURIComponent;
+
+export const instance = (name) => `/instances/${escaped(name)}`;
+
+export const thread = (name) => `/conversation?thread=${escaped(name)}`;
+
+// That of an inbox is its owner's page.
+export const topic = (name) =>
+  name.startsWith("inbox.") ? instance(name.slice("inbox.".length)) : `/conversation?topic=${escaped(name)}`;
+
+// By its id, or by its offset where an address would not keep the id.
+export const message = (id, offset) => `/messages/${offset !== undefined && /^\.*$/.test(id) ? offset : escaped(id)}`;
+
+export const attachment = (sha256, id) => `/api/v1/attachments/${escaped(sha256)}?message=${escaped(id)}`;
