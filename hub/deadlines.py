@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 from heapq import heapify, heappop, heappush
+from itertools import takewhile
 
 from hub.bounds import MAX_TTL
 from hub.errors import BadValue
@@ -25,12 +26,13 @@ class Deadlines:
 
     def __init__(self, rows: Iterable[AwaitedRow]) -> None:
         self._open: dict[str, dict[int, AwaitedRow]] = {}  # id -> by offset: an id is unique for one sender only
+        self._ids: dict[int, str] = {}  # the same the other way round, in the log's order
         self._soonest: list[tuple[float, int, str]] = []  # a heap; may also hold what is open no longer
-        for row in rows:
+        for row in sorted(rows, key=lambda each: each.offset):
             self._add(row)
 
     def __len__(self) -> int:
-        return sum(map(len, self._open.values()))
+        return len(self._ids)
 
     def note(self, message: Message) -> None:
         """A message is on the log: it may want an answer, be one, or tell that none has come."""
@@ -68,11 +70,12 @@ class Deadlines:
 
     def trimmed(self, floor: int) -> None:
         """What lies before `floor` is no longer kept: nobody can answer it."""
-        for message_id, offset in [(each, old) for each, rows in self._open.items() for old in rows if old < floor]:
-            self._close(message_id, offset)
+        for offset in list(takewhile(lambda each: each < floor, self._ids)):
+            self._close(self._ids[offset], offset)
 
     def _add(self, row: AwaitedRow) -> None:
         self._open.setdefault(row.id, {})[row.offset] = row
+        self._ids[row.offset] = row.id
         heappush(self._soonest, (row.answer_by, row.offset, row.id))
 
     def _answered(self, message_id: str, by: int) -> None:
@@ -82,6 +85,7 @@ class Deadlines:
     def _close(self, message_id: str, offset: int) -> None:
         rows = self._open.get(message_id, {})
         rows.pop(offset, None)
+        self._ids.pop(offset, None)
         if not rows:
             self._open.pop(message_id, None)
         if len(self._soonest) > 64 and len(self._soonest) > 2 * len(self):
