@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mcp_client.tools import TOOLS
-from tests.clients.conftest import Run, program
+from tests.clients.conftest import BOUND, Run, program
 
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(900)]
 
@@ -23,7 +23,8 @@ def inspect(run: Run, environ: dict[str, str], request: pytest.FixtureRequest) -
     hub = ["-e", f"HUBBUB_HOME={environ['HUBBUB_HOME']}", "-e", "HUBBUB_PORT=0"]
 
     def call(method: str, *more: str, name: str = "alice") -> Any:
-        words = ["--cli", "--format", "json", "--quiet", "--protocol-era", request.param, *hub]
+        words = ["--cli", "--format", "json", "--quiet", "--connect-timeout", str(BOUND * 1000)]
+        words += ["--protocol-era", request.param, *hub]
         return json.loads(
             run(program("mcp-inspector"), *words, "hubbub", "mcp", "--name", name, "--method", method, *more).stdout
         )
