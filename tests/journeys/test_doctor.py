@@ -58,7 +58,7 @@ def stored(home: Path) -> set[str]:
 
 
 def examine(home: Path, *words: str, code: int | None = 1) -> dict[str | None, dict[str, Any]]:
-    """What doctor says, by code; the clients and folders of this machine's user are left out of it."""
+    """What doctor says, by code, the first of each; the clients and folders of this machine's user are left out."""
     done = subprocess.run(
         [sys.executable, "-m", "hub", "doctor", "--json", *words],
         env={**environment(home), "HOME": str(home.parent), "USERPROFILE": str(home.parent)},
@@ -72,7 +72,7 @@ def examine(home: Path, *words: str, code: int | None = 1) -> dict[str | None, d
     told = json.loads(done.stdout)
     assert told["ok"] == (done.returncode == 0)
     assert all(each["command"] for each in told["findings"] if each["state"] in ("warning", "broken")), told
-    return {each["code"]: each for each in told["findings"]}
+    return {each["code"]: each for each in reversed(told["findings"])}
 
 
 async def off_the_loop(do: Callable[..., Any], *words: Any, **more: Any) -> Any:
