@@ -226,6 +226,7 @@ class Overview(Struct, frozen=True, kw_only=True):
     at: str  # the moment, where it is not the present
     without_thread: str
     clear: str
+    conversation: str  # the address of the same as a conversation
     narrows: bool
     facts: bool
     facts_link: str
@@ -266,6 +267,7 @@ def overview(snapshot: Snapshot, chosen: Filter, *, now: int | None = None) -> O
         without_thread=chosen.link(thread=""),
         at=chosen.at,
         clear=Filter(facts=chosen.facts, at=chosen.at).link(),
+        conversation="/conversation" + chosen.link(facts=True),
         narrows=chosen.narrows,
         facts=chosen.facts,
         facts_link=chosen.link(facts=not chosen.facts),

@@ -135,7 +135,7 @@ function page(sight) {
   const props = { talk, ...sight, now: moment, selected, late, thread };
   const active = selected !== null && sight.from <= placeOf(selected) && placeOf(selected) < sight.to ? `m${selected}` : undefined;
   return html`<div class=${chosen ? "live-talk open" : "live-talk"}
-    >${!reading && html`<${Heads} lanes=${lanes} width=${width} />`}<div class="rows" key="rows" tabindex="0" role=${reading ? "feed" : "listbox"} aria-label="Messages, the newest last" aria-activedescendant=${reading ? undefined : active} aria-busy=${loading ? "true" : undefined} onScroll=${scrolled} onKeyDown=${pressed}
+    >${!reading && html`<${Heads} lanes=${lanes} width=${width} />`}<div class="rows" key="rows" data-roll tabindex="0" role=${reading ? "feed" : "listbox"} aria-label="Messages, the newest last" aria-activedescendant=${reading ? undefined : active} aria-busy=${loading ? "true" : undefined} onScroll=${scrolled} onKeyDown=${pressed}
       ><p class="edge" role="presentation">${edge()}</p><div class="roll" role="presentation" style=${{ height: `${rows.total}px` }}>${
         reading ? html`<${Reading} ...${props} top=${(at) => rows.top(at)} />` : html`<${Sequence} ...${props} lanes=${lanes} width=${width} pick=${pick} />`
       }</div></div>${below > 0 && html`<button class="pill" type="button" onClick=${newest}>${plural(below, "new message")} below</button>`}${
@@ -434,6 +434,7 @@ if (talk.items.length > 0 || !stage.querySelector(".nothing")) {
 }
 document.documentElement.dataset.taken = "over"; // what comes after this is live
 anchored();
+stage.addEventListener("hubbub:step", (event) => talk.items.length > 0 && step(event.detail));
 addEventListener("hashchange", anchored);
 addEventListener("resize", draw);
 document.addEventListener("visibilitychange", draw);

@@ -116,7 +116,13 @@ export class Keys {
 // Whether keys mean text, or an answer to what is asked, where they are pressed.
 const writes = (target) => target.isContentEditable || Boolean(target.closest("input, textarea, select, dialog[open]"));
 
+// Through the list that is there. One that is drawn in part only has its own way: `data-roll` marks it.
 function step(by) {
+  const roll = document.querySelector("[data-roll]");
+  if (roll) {
+    roll.focus({ preventScroll: true });
+    return roll.dispatchEvent(new CustomEvent("hubbub:step", { detail: by, bubbles: true }));
+  }
   const items = Array.from(document.querySelectorAll(`#page :is(${ITEMS})`)).filter((each) => each.checkVisibility());
   if (items.length === 0) return false;
   const at = items.findIndex((each) => each === document.activeElement || each.contains(document.activeElement));

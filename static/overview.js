@@ -131,7 +131,7 @@ class Flow extends Component {
         view.thread
           ? [html`<span>thread</span>`, " ", html`<bdi class="mark-thread">${view.thread}</bdi>`, " ", html`<a href=${view.without_thread}>all threads</a>`, " "]
           : null
-      }<a href=${view.clear}>Show everything</a></p>`
+      }<a href=${view.conversation}>As a conversation</a> <a href=${view.clear}>Show everything</a></p>`
     }<div class="scroll" tabindex="0" role="region" aria-label="Messages, the newest last" ref=${(element) => (this.scroll = element)} onScroll=${on.scroll} onClick=${this.unfold}><div class="roll"><button class="older" type="button" hidden=${!older} onClick=${on.older}>Older messages</button><ol>${
       rows.length > 0 ? rows.map((row) => html`<${Row} key=${row.entry.offset} row=${row} />`) : html`<li class="nothing">${nothing}</li>`
     }</ol></div></div>${fresh > 0 && html`<button class="pill" type="button" onClick=${on.newest}>${`${fresh} new`}</button>`}</section>`;

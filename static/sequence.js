@@ -56,10 +56,11 @@ function Lines({ talk, lanes, x, from, to, area, left, kin }) {
   const height = (to - from) * ROW;
   const y = (item) => (place.has(item) ? place.get(item) * ROW + LINE : item.offset < first ? 0 : height);
   const bars = talk.joins.filter(([said, answer]) => said.offset <= last && answer.offset >= first);
-  return html`<svg class="lines" width=${area} height=${height} style=${{ transform: `translate(${left}px, ${from * ROW}px)` }} aria-hidden="true">${Array.from(
+  const style = { transform: `translate(${left}px, ${from * ROW}px)` };
+  return html`<svg class="lines" width=${area} height=${height} style=${style} aria-hidden="true">${Array.from(
     { length: lanes.size },
     (_, lane) => html`<line key=${`l${lane}`} x1=${x(lane)} x2=${x(lane)} y1="0" y2=${height} />`,
-  )}${bars.map(
+  )}</svg><svg class="bars" width=${area} height=${height} style=${style} aria-hidden="true">${bars.map(
     ([said, answer]) => html`<rect key=${`${said.offset}-${answer.offset}`} class=${`between h${hue(visible(answer.raw.from))}${kin.has(answer) && kin.has(said) ? " kin" : ""}`} x=${x(lanes.of(answer.raw.from)) - 3} y=${y(said)} width="6" height=${Math.max(1, y(answer) - y(said))} />`,
   )}</svg>`;
 }

@@ -96,6 +96,7 @@ export function overview(snapshot, chosen, now) {
     thread: chosen.thread,
     without_thread: chosen.link({ thread: "" }),
     clear: new Filter({ facts: chosen.facts }).link(),
+    conversation: `/conversation${chosen.link({ facts: true })}`,
     narrows: chosen.narrows,
     facts: chosen.facts,
     facts_link: chosen.link({ facts: !chosen.facts }),
