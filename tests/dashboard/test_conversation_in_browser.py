@@ -265,10 +265,10 @@ def test_hostile_words_run_nowhere_in_the_diagram_nor_for_reading(serve: Callabl
         page = window(hub.url + f"conversation?view={view}")
         is_live(page)
         selector = ".row" if view == "diagram" else "article"
-        expect(page.locator(f"{selector}#m{10 + len(HOSTILE) - 1}")).to_be_visible()
-        hub.say(*(a_message(100 + place, text or "x", "all", text, rfc3339(now()), thread=text or None)
+        expect(page.locator(f"{selector}#m{1_000 + len(HOSTILE) - 1}")).to_be_visible()
+        hub.say(*(a_message(9_000 + place, text or "x", "all", text, rfc3339(now()), thread=text or None)
                   for place, text in enumerate(HOSTILE)))  # fmt: skip
-        expect(page.locator(f"{selector}#m{100 + len(HOSTILE) - 1}")).to_be_visible()
+        expect(page.locator(f"{selector}#m{9_000 + len(HOSTILE) - 1}")).to_be_visible()
         assert "run" not in page.title().split()
         overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert overflow <= 0
