@@ -38,7 +38,7 @@ __all__ = [
     "write_hub_json",
 ]
 
-START_TIMEOUT = 15.0  # seconds until a hub that was started must answer
+START_TIMEOUT = 30.0  # seconds until a hub that was started must answer
 STOP_TIMEOUT = 20.0  # seconds a hub may take to say goodbye to everybody
 POLL = 0.03  # seconds between two looks
 

@@ -66,5 +66,12 @@ def wait_until(page: Page, so: Callable[[], bool]) -> None:
     raise AssertionError("it did not come to that within 15 s")
 
 
+def is_drawn(page: Page) -> None:
+    """Its script has taken over; a page of an earlier moment is never live."""
+    expect(page.locator("html[data-taken=over]")).to_have_count(1)
+    if "/time" not in page.url:
+        is_live(page)
+
+
 def is_live(page: Page) -> None:
     expect(page.locator(".live")).to_have_text("live")

@@ -14,7 +14,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from tests.dashboard.browsing import is_live
+from tests.dashboard.browsing import is_drawn
 from tests.dashboard.every import PATHS, address
 from tests.dashboard.hours import a_busy_hour, a_hostile_hour, nobody_yet
 from tests.dashboard.scripted import ScriptedHub
@@ -57,14 +57,14 @@ def faults(page: Page) -> list[str]:
 @pytest.mark.parametrize("path", PATHS)
 def test_axe_finds_nothing(hub: ScriptedHub, page: Page, path: str) -> None:
     page.goto(hub.url.rstrip("/") + address(path, hub.snapshot))
-    is_live(page)
+    is_drawn(page)
     assert faults(page) == []
 
 
 @pytest.mark.parametrize("key", ["Control+k", "?"])
 def test_axe_finds_nothing_in_what_opens_above_a_page(hub: ScriptedHub, page: Page, key: str) -> None:
     page.goto(hub.url + "health")
-    is_live(page)
+    is_drawn(page)
     page.keyboard.press(key)
     expect(page.locator("dialog[open]")).to_be_visible()
     assert faults(page) == []

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 from dashboard.assets import TEMPLATES
-from tests.dashboard.browsing import Window, is_live
+from tests.dashboard.browsing import Window, is_drawn
 from tests.dashboard.every import PATHS, address
 from tests.dashboard.hours import HOSTILE, a_busy_hour, a_hostile_hour, a_hundred
 from tests.dashboard.reading import Reading, browse
@@ -82,7 +82,7 @@ def test_nothing_runs_and_nothing_is_wider_than_the_window(
     hub: ScriptedHub, window: Window, path: str, width: int
 ) -> None:
     page = window(hub.url.rstrip("/") + address(path, hub.snapshot), width=width)
-    is_live(page)
+    is_drawn(page)
     expect(page.locator("#page")).to_contain_text(HOSTILE[0])
     assert page.locator(ODD).count() == 0
     assert page.title() != "run"

@@ -96,7 +96,7 @@ def test_who_is_not_there_is_said_to_be_not_there() -> None:
 def test_a_hostile_instance_is_text(text: str) -> None:
     snapshot = a_hostile_hour()
     snapshot["hub"] |= {"problems": [], "notices": []}
-    answer = browse(snapshot).get("/instances/" + "".join(f"%{byte:02X}" for byte in text.encode()))
+    answer = browse(snapshot).get("/instances/" + "".join(f"%{byte:02X}" for byte in text[:3_000].encode()))
     assert answer.status_code == 200
     read = Reading(answer.text)
     names = {name for _, attributes in read.elements for name in attributes}
