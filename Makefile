@@ -7,7 +7,7 @@ export UV_PYTHON ?= $(PYTHON)
 export UV_PYTHON_DOWNLOADS ?= never
 RUN := $(UV) run --frozen --no-sync
 
-.PHONY: run demo test check bench profile clients soak screenshots clean
+.PHONY: run demo test check bench profile clients soak screenshots lighthouse clean
 
 run: .venv/ready-to-run  ## the hub with its dashboard, in the foreground
 	@$(RUN) hubbub serve
@@ -44,6 +44,11 @@ profile: .venv/ready-to-bench  ## where the hub's time goes, by path
 screenshots: .venv/ready-to-test  ## every page, light and dark, wide and narrow, busy and empty, into docs/images/page
 	@.ci/browser
 	@$(RUN) python -m tests.dashboard.screenshots
+
+lighthouse: .venv/ready-to-test  ## Lighthouse's judgement of the overview with 50 agents and 100,000 messages; from npm
+	@.ci/browser
+	@.ci/npm tests/dashboard/lighthouse lighthouse
+	@$(RUN) python -m tests.dashboard.lighthouse
 
 clean:
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist

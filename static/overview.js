@@ -176,7 +176,7 @@ const whole = (entry, answers, thread_link) =>
     entry.reply_to
       ? html`<div><dt>answers</dt><dd>${answers !== null ? html`<a href=${`#m${answers}`}>${String(answers)}</a>` : html`<a href=${entry.reply_link}>${entry.reply_to}</a>`}</dd></div>`
       : null
-  }${entry.answer_by ? part("answer wanted by", entry.answer_by) : null}${lead("topic", entry.topic, entry.topic_link)}${part("size", entry.size)}${part("sent", entry.sent)}${part("id", entry.id)}</dl></div>`;
+  }${entry.answer_by ? part("answer wanted by", entry.answer_by) : null}${lead("topic", entry.topic, entry.topic_link)}${part("size", entry.size)}${part("sent", entry.sent)}${part("id", entry.id)}</dl><p class="copies" data-message=${entry.id} data-offset=${String(entry.offset)}><span>Copy</span> <button type="button" data-copy="link">link</button> <button type="button" data-copy="Markdown">Markdown</button> <button type="button" data-copy="JSON">JSON</button> <span class="done" role="status" data-own></span></p></div>`;
 
 const lead = (term, text, link) => html`<div><dt>${term}</dt><dd><a href=${link}>${text}</a></dd></div>`;
 

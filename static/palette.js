@@ -30,8 +30,8 @@ export class Palette {
     const told = await snapshot();
     if (!told) return;
     this.#all.push(
-      ...told.instances.map(({ name }) => ({ kind: "agent", text: visible(name), link: `/?with=${encodeURIComponent(name)}` })),
-      ...told.topics.map(({ topic }) => ({ kind: "topic", text: visible(topic), link: `/?topic=${encodeURIComponent(topic)}` })),
+      ...told.instances.map(({ name }) => ({ kind: "agent", text: visible(name), link: `/instances/${encodeURIComponent(name)}` })),
+      ...told.topics.map(({ topic }) => ({ kind: "topic", text: visible(topic), link: `/conversation?topic=${encodeURIComponent(topic)}` })),
     );
     this.#look(this.#found[this.#at]);
   }

@@ -1,5 +1,6 @@
 // What stands on every page around its own content: the theme, how true the page is, and what to do if it is not.
 
+import { copies } from "./copy.js";
 import { made } from "./dialog.js";
 import { Keys } from "./keys.js";
 import { Live } from "./live.js";
@@ -29,6 +30,7 @@ export class Shell {
     this.#version = state.hub.version;
     document.querySelector(".theme").addEventListener("click", theme);
     new Keys();
+    copies();
   }
 
   // One observer's session, which moves the live state. `on` has what Live's has, but `state` and `signedOut`.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -115,3 +117,24 @@ def test_a_chosen_theme_holds_on_every_page(serve: Callable[..., Any], window: W
     expect(page.locator("h1")).to_have_text("Health")
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     is_live(page)
+
+
+def test_a_message_is_copied_as_a_link_as_markdown_and_as_json(
+    serve: Callable[..., Any], window: Window, make: Any
+) -> None:
+    page = window(serve(make.a_busy_hour(datetime.now(UTC))).url, permissions=["clipboard-read", "clipboard-write"])
+    is_live(page)
+    page.locator("#m4713 summary").click()
+    copies = page.locator("#m4713 .copies")
+    found = []
+    for form in ("link", "Markdown", "JSON"):
+        page.evaluate("navigator.clipboard.writeText('')")
+        copies.get_by_role("button", name=form).click()
+        page.wait_for_function("navigator.clipboard.readText()")
+        found.append(page.evaluate("navigator.clipboard.readText()"))
+    expect(copies.locator(".done")).to_have_text("copied")
+    link, markdown, told = found
+    assert urlsplit(link).path == "/messages/id-4713"
+    assert "**api** → **Reviewer\\_2**" in markdown
+    assert "Right, hashed in 7be20d1." in markdown
+    assert json.loads(told)[0]["offset"] == 4713
