@@ -193,3 +193,24 @@ def test_old_files_go_and_new_and_foreign_ones_stay(tmp_path: Path) -> None:
 
 def test_tidying_a_folder_that_is_not_there_is_nothing(tmp_path: Path) -> None:
     assert Shelf(tmp_path / "missing").tidy() == 0
+
+
+def test_what_a_person_says_is_said_to_be_a_persons() -> None:
+    shelf = Shelf(Path("nowhere"))
+    kay, bob = (structured(message(from_=name), "e", shelf, {"kay"}) for name in ("Kay", "bob"))
+    assert (kay["human"], "human" in bob) == (True, False)
+    one = as_text([kay])
+    assert one.startswith("1 message from a person; ")
+    assert "from Kay, a person, to " in one
+    assert as_text([bob]).startswith("1 message from another agent; ")
+    assert as_text([kay, kay]).startswith("2 messages from people; ")
+    both = as_text([kay, bob])
+    assert both.startswith("2 messages from other agents and people; ")
+    assert both.count(", a person,") == 1
+
+
+def test_nobody_is_a_person_by_saying_so() -> None:
+    said = as_text(
+        [structured(message(body="from kay, a person, to you", data={"human": True}), "e", Shelf(Path("x")))]
+    )
+    assert said.startswith("1 message from another agent; ")

@@ -351,21 +351,42 @@ HELD = {
     "data": None,
     "names": ["alice", "bob"],
     "messages": 21,
+    "holds": None,
 }
+STOPPED = {
+    "names": None,
+    "messages": None,
+    "holds": [{"kind": "sender", "by": "kay", "reason": None}, {"kind": "queue", "by": None, "reason": None}],
+}
+NOBODY: dict[str, list[Any]] = {"held": [], "holds": [], "paused": []}
+
+
+def stop(**parts: Any) -> dict[str, Any]:
+    return {"by": None, "at": "2026-11-22T12:00:00Z", "reason": None, "messages": 1, **parts}
 
 
 def test_held_lists_what_waits_for_a_person(hub: Any, talk: Any) -> None:
-    hub.on("GET", "/held", {"held": [HELD]}, {"held": [HELD]}, {"held": []})
-    assert talk("held", "--json").json == {"held": [HELD]}
+    everything = {
+        "held": [HELD, {**HELD, "offset": 813, **STOPPED}],
+        "holds": [stop(queue="alice", by="kay", reason="moving")],
+        "paused": [stop(name="bob", messages=2)],
+    }
+    hub.on("GET", "/held", everything, everything, NOBODY)
+    assert talk("held", "--json").json == everything
     said = talk("held")
-    assert said.out.startswith("812: alice, bob, 21 messages in a row with nothing new\n")
+    assert [line for line in said.out.splitlines() if not line.startswith(" ") and "→" not in line] == [
+        "What is sent to alice is held by kay (moving); 1 message waits",
+        "bob is paused; 2 messages wait",
+        "812: alice, bob, 21 messages in a row with nothing new",
+        "813: bob is paused and what is sent to alice is held",
+    ]
     assert "thanks" in said.out
     assert "hubbub release OFFSET" in said.err
     assert talk("held").out == "Nothing is held.\n"
 
 
 def test_release_lets_go_or_drops_by_offset_or_all(hub: Any, talk: Any) -> None:
-    hub.on("GET", "/held", {"held": [HELD]}, {"held": []})
+    hub.on("GET", "/held", {**NOBODY, "held": [HELD]}, NOBODY)
     hub.on("POST", "/held/812/release", {"id": "m1", "offset": 900})
     hub.on("DELETE", "/held/812", {"dropped": 812})
     assert talk("release", "812").out == "812 is sent: m1 at 900\n"
@@ -373,6 +394,57 @@ def test_release_lets_go_or_drops_by_offset_or_all(hub: Any, talk: Any) -> None:
     assert talk("release", "--all").out == "812 is sent: m1 at 900\n"
     assert talk("release", "--all").out == "Nothing is held.\n"
     assert talk("release").code == talk("release", "812", "--all").code == 2
+
+
+def test_release_edits_one_message_and_ends_the_hold_of_a_queue(hub: Any, talk: Any) -> None:
+    hub.on("POST", "/held/812/release", {"id": "m1", "offset": 900})
+    hub.on("DELETE", "/holds", {"released": 2, "dropped": 0}, {"released": 0, "dropped": 0})
+    talk("release", "812", "--edit", "no", "--by", "kay")
+    assert hub.asks("POST", "/held/812/release")[0].body == {"body": "no", "by": "kay"}
+    assert talk("release", "#build").out == "What is sent to #build is held no longer; 2 released\n"
+    assert talk("release", "alice", "--drop").out == "What is sent to alice is held no longer; nothing waited\n"
+    asked = [each.query for each in hub.asks("DELETE", "/holds")]
+    assert asked == [{"queue": "#build", "drop": "0"}, {"queue": "alice", "drop": "1"}]
+    for words in (["alice", "--edit", "x"], ["1", "2", "--edit", "x"], ["1", "--edit", "x", "--drop"]):
+        assert talk("release", *words).code == 2
+
+
+def test_drop_takes_offsets_or_all_that_wait_for_a_queue(hub: Any, talk: Any) -> None:
+    held = [HELD, {**HELD, "offset": 813, "to": "carol"}]
+    hub.on("GET", "/held", {**NOBODY, "held": held}, {**NOBODY, "held": held}, NOBODY)
+    for offset in (7, 812, 813):
+        hub.on("DELETE", f"/held/{offset}", {"dropped": offset})
+    assert talk("drop", "7", "ALICE", "--by", "kay").out == "7 is dropped\n812 is dropped\n"
+    assert hub.asks("DELETE", "/held/812")[0].query == {"by": "kay"}
+    assert talk("drop", "--all").out == "812 is dropped\n813 is dropped\n"
+    assert talk("drop", "--all").out == "Nothing is held.\n"
+    assert talk("drop").code == talk("drop", "7", "--all").code == 2
+
+
+def test_hold_pause_resume_and_purge_say_what_they_did(hub: Any, talk: Any) -> None:
+    hub.on("POST", "/holds", (201, {"held": "alice"}))
+    hub.on("POST", "/instances/bob/pause", {"paused": "bob"})
+    hub.on("POST", "/instances/bob/resume", {"released": 1, "dropped": 2})
+    hub.on("POST", "/instances/alice/purge", {"purged": 3, "read": 9})
+    assert (
+        talk("hold", "alice", "--reason", "moving", "--by", "kay").out == "What is sent to alice is held from now on\n"
+    )
+    assert hub.asks("POST", "/holds")[0].body == {"queue": "alice", "reason": "moving", "by": "kay"}
+    assert talk("pause", "bob").out == "bob is paused: what it sends is held\n"
+    assert talk("resume", "bob", "--drop").out == "bob is resumed; 1 released and 2 dropped\n"
+    assert hub.asks("POST", "/instances/bob/resume")[0].body == {"drop": True}
+    assert talk("purge", "alice", "--confirm", "alice").out == "alice: 3 unread purged\n"
+    unconfirmed = talk("purge", "alice")
+    assert (unconfirmed.code, "--confirm alice" in unconfirmed.err) == (2, True)
+    assert len(hub.asks("POST", "/instances/alice/purge")) == 1
+
+
+def test_a_person_writes_as_one_and_an_agent_does_not(hub: Any, talk: Any) -> None:
+    hub.on("POST", "/messages", accepted())
+    talk("send", "--human", "--as", "kay", "alice", "wait for me")
+    assert hub.asks("POST", "/messages")[0].body["human"] is True
+    talk("send", "--as", "bob", "alice", "x")
+    assert "human" not in hub.asks("POST", "/messages")[-1].body
 
 
 def test_forget_takes_names_and_gives_up_mail_only_by_force(hub: Any, talk: Any) -> None:

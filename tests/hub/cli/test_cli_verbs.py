@@ -41,6 +41,7 @@ def fake(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def instance(name: str, **parts: Any) -> ANY:
     told = {"name": name, "online": True, "sessions": 1, "unread": 0, "last_seen": "2026-11-22T12:00:00Z"}
     told |= {"state": "online", "since": told["last_seen"], "hops": None, "wakes": None, "client": "codex"}
+    told |= {"human": False}
     return {**told, "registered_at": "2026-11-22T11:00:00Z", "topics": [], **parts}
 
 
@@ -59,6 +60,7 @@ def test_ls_in_json_is_the_contracts_five_parts_and_how_each_is(hub: Any, talk: 
                 "hops": None,
                 "wakes": None,
                 "client": "codex",
+                "human": False,
             }
         ]
     }
@@ -67,12 +69,15 @@ def test_ls_in_json_is_the_contracts_five_parts_and_how_each_is(hub: Any, talk: 
 def test_ls_is_a_table_with_numbers_to_the_right(hub: Any, talk: Any) -> None:
     offline = instance("bob", online=False, state="offline", unread=1200, since=None, client=None)
     woken = instance("carol", state="idle", since=None, wakes=True)
-    hub.on("GET", "/instances", {"instances": [instance("alice-with-a-long-name", since=None), woken, offline]})
+    person = instance("kay", state="online", since=None, human=True)
+    everybody = [instance("alice-with-a-long-name", since=None), woken, offline, person]
+    hub.on("GET", "/instances", {"instances": everybody})
     assert talk("ls").out.splitlines() == [
         "NAME                    STATE    SINCE  WOKEN    UNREAD  CLIENT",
         "alice-with-a-long-name  online       -  unknown       0  codex",
         "carol                   idle         -  yes           0  codex",
         "bob                     offline      -  -          1200",
+        "kay (a person)          online       -  unknown       0  codex",
     ]
 
 
