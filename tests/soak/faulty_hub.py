@@ -9,6 +9,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -19,9 +20,9 @@ from hub.client import Client
 from hub.connection import Connections
 from hub.history import History
 from hub.hub import Hub
+from hub.journal import Journal
 from hub.link import Link
-from hub.message import Message
-from hub.posting import Posting
+from hub.message import Draft, Message
 from hub.protocol import WebSocketProtocol
 from hub.session import Session
 
@@ -114,28 +115,27 @@ def it_confirms_before_it_commits() -> None:
 
 @fault
 def a_retry_is_stored_again() -> None:
-    drafted = Posting.draft
+    put = Journal.put
 
-    def forgetful(self: Posting, *parts: Any) -> Any:
-        return msgspec.structs.replace(drafted(self, *parts), id=self._new_id(), retry=False)
+    def forgetful(self: Journal, draft: Draft, *more: Any) -> None:
+        put(self, msgspec.structs.replace(draft, id=str(uuid4()), retry=False) if draft.retry else draft, *more)
 
-    Posting.draft = forgetful  # type: ignore[method-assign]
+    Journal.put = forgetful  # type: ignore[method-assign]
 
 
 @fault
 def one_wake_of_five_is_dropped() -> None:
-    roused = Session.rouse
+    heated = Session.heat
     wakes = 0
 
-    def deaf(self: Session) -> None:
+    def deaf(self: Session, *heat: Any) -> None:
         nonlocal wakes
-        wakes += not self.awake
-        if wakes % 5 or self.awake:
-            roused(self)
-        else:
-            self.awake = True  # as if whoever writes for it had been told
+        if not self.awake:
+            wakes += 1
+            self.awake = wakes % 5 == 0  # as if whoever writes for it had been told
+        heated(self, *heat)
 
-    Session.rouse = deaf  # type: ignore[method-assign]
+    Session.heat = deaf  # type: ignore[assignment, method-assign]
 
 
 @fault
