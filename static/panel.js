@@ -14,7 +14,7 @@ export function Panel({ item, more, now, thread, steps, on }) {
     ><div class="top"><h2 id="panel-title"><bdi class=${`name h${entry.sender_hue}`}>${entry.sender}</bdi> <span class="arrow" role="img" aria-label="to">→</span> <bdi class=${entry.to_kind === "name" ? `name h${entry.to_hue}` : "topic"}>${entry.to}</bdi></h2><button type="button" onClick=${on.close} aria-label="Close this message">✕</button></div
     ><pre class="body" dir="auto">${entry.body || "(no text)"}</pre>${
       !entry.whole && html`<p class="cut"><a href=${`/messages/${entry.offset}`}>The whole message, ${entry.size}</a></p>`
-    }${entry.data !== null && html`<pre class="data">${entry.data}</pre>`}${
+    }${entry.data !== null && html`<pre class="data" tabindex="0" role="group" aria-label="Data">${entry.data}</pre>`}${
       entry.files.length > 0 && html`<ul class="files">${entry.files.map((file) => html`<li><bdi>${file}</bdi></li>`)}</ul>`
     }<table class="climb"><caption class="unseen">How far it has come</caption><tbody>${(more?.ladder ?? steps).map(
       (step) => html`<tr key=${step.name}><th scope="row"><bdi>${visible(step.name)}</bdi></th><td>${times(step, now)}</td></tr>`,
