@@ -294,7 +294,7 @@ function queueRow(each, state, now) {
 
 function ref(spelled) {
   const name = visible(spelled);
-  return { name, hue: hue(name), link: links.instance(name) };
+  return { name, hue: hue(name), link: links.instance(spelled) };
 }
 
 const order = (one, other) => (one < other ? -1 : one > other ? 1 : 0);
