@@ -145,11 +145,16 @@ export class Live {
     }
   }
 
+  // How the hub is: the answer comes as `on.status`.
+  ask() {
+    this.#send({ type: "status", ref: ++this.#ref });
+  }
+
   // A browser cannot ping, and a socket whose other end vanished stays open for minutes: so ask.
   #expect() {
     clearTimeout(this.#timers.pulse);
     this.#timers.pulse = setTimeout(() => {
-      this.#send({ type: "status", ref: ++this.#ref });
+      this.ask();
       this.#timers.pulse = setTimeout(() => this.#lost(1006, "", true), ANSWER);
     }, SILENCE);
   }
@@ -175,7 +180,7 @@ export class Live {
 
   #hurry() {
     if (this.state.kind === "waiting") this.#connect();
-    else if (this.#socket?.readyState === WebSocket.OPEN) this.#send({ type: "status", ref: ++this.#ref });
+    else if (this.#socket?.readyState === WebSocket.OPEN) this.ask();
   }
 
   #clear() {

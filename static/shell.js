@@ -10,6 +10,8 @@ import { clock, instant, plural, standstill } from "./words.js";
 
 const BREAK = 3_000; // ms without a hub before the page says more than that it is reconnecting
 
+const STEPS = /^\$(held|hold|loop|pause)\./; // facts after which more or less is held than before
+
 const root = document.documentElement;
 
 export class Shell {
@@ -41,12 +43,16 @@ export class Shell {
       epoch,
       on: {
         gap() {},
-        status() {},
         ...on,
+        status: (told) => {
+          if ("held" in told) this.#hold(told);
+          on.status?.(told);
+        },
         state: (state) => this.#say(state, on.state),
         message: (frame) => {
           on.message(frame);
           this.#notices.hear(frame);
+          if (STEPS.test(frame.topic)) session.ask();
         },
         signedOut,
       },
@@ -58,10 +64,15 @@ export class Shell {
   // The page shows another moment now, as the hub of this version told it.
   of({ at, hub }) {
     this.#at = instant(at);
-    const held = standstill(hub);
-    put(this.#still, held ? [linked("/part", made("strong", "", "Held"), " ", made("span", "", held))] : []);
+    if ("held" in hub) this.#hold(hub);
     this.#newer = hub.version === this.#version ? null : hub.version;
     this.#draw();
+  }
+
+  // So much is held or paused, and nobody may wonder why nothing arrives.
+  #hold(hub) {
+    const held = standstill(hub);
+    put(this.#still, held ? [linked("/part", made("strong", "", "Held"), " ", made("span", "", held))] : []);
   }
 
   #say(state, also) {

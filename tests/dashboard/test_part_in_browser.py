@@ -131,3 +131,21 @@ async def test_without_a_script_the_same_forms_go_to_the_hub_and_come_back(tmp_p
         await page.get_by_role("button", name="Drop it").click()
         await expect(page.locator("[data-row='hold alice']")).to_contain_text("by kay; nothing waits")
         await expect(page.locator(".standstill")).to_have_text("Held 1 queue is held")
+
+
+async def test_beside_a_conversation_one_writes_and_sees_that_its_queue_is_held(tmp_path: Path) -> None:
+    async with live(tmp_path / "home") as hub, browsing(hub) as page:
+        await send(hub, "bob", "one", sender="alice")
+        await page.goto(hub.http + "/conversation?with=alice")
+        await expect(page.locator(".live")).to_have_attribute("data-state", "live")
+        await expect(page.locator(".standstill")).to_have_text("")
+        await hub.request("POST", "/api/v1/holds", {"queue": "alice"})
+        await expect(page.locator(".standstill")).to_have_text("Held 1 queue is held")
+        await page.get_by_text("Write", exact=True).click()
+        write = page.locator("form.part.say")
+        await expect(write.get_by_label("To")).to_have_value("alice")
+        await write.get_by_label("Your name").fill("kay")
+        await write.get_by_label("Message").fill("still here?")
+        await write.get_by_role("button").click()
+        await expect(write.locator(".answer")).to_have_text("Sent to alice.")
+        await expect(page.get_by_text("still here?")).to_be_visible()
