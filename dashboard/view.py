@@ -247,7 +247,7 @@ def overview(snapshot: Snapshot, chosen: Filter, *, now: int | None = None) -> O
         title=(
             "Hubbub: not ready"
             if hub.get("problems")
-            else f"Hubbub: {count(hub['online'])} online, {_many(hub['unread'])} unread"
+            else f"Hubbub: {_many(hub['online'])} online, {_many(hub['unread'])} unread"
         ),
         problems=[visible(each) for each in hub.get("problems", ())],
         notices=[visible(each) for each in hub.get("notices", ())],
@@ -354,7 +354,7 @@ def _totals(snapshot: Snapshot, now: int) -> list[Total]:
     kept = [each for each in snapshot["topics"] if not each["topic"].startswith("$")]
     waiting = [(instant(each["oldest_unread_at"]), each["name"]) for each in instances if each["oldest_unread_at"]]
     totals = [
-        Total(label="online", value=count(hub["online"]), note=f"of {plural(hub['instances'], 'instance')}"),
+        Total(label="online", value=_many(hub["online"]), note=f"of {plural(hub['instances'], 'instance')}"),
         Total(label="unread", value=_many(hub["unread"]), note="message" if hub["unread"] == 1 else "messages"),
     ]
     if waiting:
@@ -378,6 +378,10 @@ def _totals(snapshot: Snapshot, now: int) -> list[Total]:
     return totals
 
 
+def _never(each: Mapping[str, Any]) -> str:
+    return UNKNOWN if each["online"] is None else "never"
+
+
 def _up(hub: Mapping[str, Any], now: int) -> Total:
     """How long the hub has run; of an earlier one that is all that is known of its process, and not always."""
     value = span(now - instant(hub["started_at"])) if hub["started_at"] else UNKNOWN
@@ -395,7 +399,7 @@ def _instance(each: Mapping[str, Any], chosen: Filter, now: int) -> InstanceRow:
         waiting=bool(each["unread"]),
         oldest="" if oldest is None else span(oldest),
         late=oldest is not None and oldest >= TOO_LONG,
-        seen=ago(now - instant(each["last_seen"])) if each["last_seen"] else "never",
+        seen=ago(now - instant(each["last_seen"])) if each["last_seen"] else _never(each),
         seen_at=each["last_seen"] or "",
         client=visible(each["client"] or ""),
         hops=visible("by " + ", ".join(each["hops"])) if each["hops"] else "",
@@ -410,7 +414,7 @@ def state_of(each: Mapping[str, Any], now: int) -> str:
     if each["paused"]:
         return "paused" if each["online"] else "paused, offline"
     if not each["online"]:
-        return "offline"
+        return UNKNOWN if each["online"] is None else "offline"
     state = str(each["state"])
     text = state if state == "online" or not each["since"] else f"{state} for {span(now - instant(each['since']))}"
     return f"{text}, not woken" if each["wakes"] is False and state != "waiting" else text

@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -22,9 +23,10 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.types import ASGIApp
 
 from dashboard import pages
-from hub import __version__, signin
+from hub import __version__, archive, signin
 from hub.api import Api, answering
 from hub.attachments import Attachments
 from hub.bridge import Bounds as BridgeBounds
@@ -84,6 +86,7 @@ class App:
     ) -> None:
         self.settings = settings
         self.node = node
+        self.history = history
         self.door = door
         self.mode = mode
         self.notices = list(notices)  # what a person must be told: on the page, in `hubbub status`
@@ -117,7 +120,8 @@ class App:
             place=lambda: Place(self.url, read_token(settings.paths.token_file), settings.tls_cert),
             fault=node.fault,
         )
-        self.source = Source(node, Pasts(history, node.hub.limits, node.now), self.facts, self.health.told)
+        pasts = Pasts(history, node.hub.limits, node.now)
+        self.source = Source(node, pasts, self.facts, self.health.told)
         self.api = Api(
             node,
             identify=lambda request: door.identify(request.scope),
@@ -147,6 +151,7 @@ class App:
             identify=lambda request: door.identify(request.scope),
             adopt=legacy.adopt,
             max_frame=settings.max_frame,
+            pasts=pasts,
         )
         self.desk = Desk(node, identify=lambda request: door.identify(request.scope), max_frame=settings.max_frame)
         self.bridge = Bridge(
@@ -155,7 +160,7 @@ class App:
                 request=settings.max_frame, seconds=settings.hello_timeout, connections=settings.max_unwelcomed
             ),
         )
-        self.asgi = Guard(self._starlette(), own, door)
+        self.asgi: ASGIApp = Guard(self._starlette(), own, door)
 
     async def look_around(self) -> None:
         """End connections whose token holds no longer, and the hub when its home is gone; until cancelled."""
@@ -173,6 +178,14 @@ class App:
             if beat % SAVE_USED == 0:
                 with suppress(StorageFailed):
                     await keyring.save_used()
+
+    async def replay(self, file: str) -> None:
+        """Stand for a file that was exported, instead of running: nothing is written, and nothing can be changed."""
+        self.node.replay = file
+        head = self.node.hub.head
+        then = await self.history.ask(self.history.archive.then, archive.Place(head, head + 1), self.node.now(), "")
+        self.node.attended = then.attendance.known
+        self.node.hub.attend(then.attendance, self.node.now())
 
     def nobody_caught(self, loop: asyncio.AbstractEventLoop, told: dict[str, Any]) -> None:
         """The event loop's last resort: an exception in a timer, a callback, or a task that nobody waits for."""
@@ -267,14 +280,16 @@ def limits(settings: Settings) -> Limits:
 
 
 @asynccontextmanager
-async def build(settings: Settings) -> AsyncIterator[App]:
+async def build(settings: Settings, clock: Callable[[], float] = time.time) -> AsyncIterator[App]:
     """A hub on this home's database, not listening yet. Raises StorageFailed or BadValue."""
     mode = check_exposure(settings.host, settings.tls_cert, settings.tls_key, settings.insecure)
     if settings.tls_cert is not None and settings.tls_key is not None:
         check_tls(settings.tls_cert, settings.tls_key)
     ensure_token(settings.paths.token_file)
     history = await History.open(
-        settings.paths.database, synchronous="full" if settings.synchronous == "full" else "normal"
+        settings.paths.database,
+        synchronous="full" if settings.synchronous == "full" else "normal",
+        clock=clock,
     )
     try:
         attachments = Attachments(
@@ -303,6 +318,7 @@ async def build(settings: Settings) -> AsyncIterator[App]:
                 "the attachments": partial(attachments.sweep, history.named),
             },
             uploaded=attachments.size_for,
+            clock=clock,
         )
         keyring = Keyring(OwnerToken(settings.paths.token_file), history)
         await keyring.load()
@@ -433,28 +449,7 @@ async def run(settings: Settings, ready: Any = None) -> int:
 
 async def _run(settings: Settings, signals: Signals, ready: Any) -> int:
     async with build(settings) as app:
-        sock = listen(settings)
-        port = sock.getsockname()[1]
-        # Every interface is an address to listen on, not one to call: this machine's programs call loopback.
-        host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
-        host = f"[{host}]" if ":" in host else host
-        app.url = f"{'wss' if app.mode == 'tls' else 'ws'}://{host}:{port}/ws"
-        config = ServerConfig(
-            app.asgi,
-            Bounds(connections=settings.max_connections),
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            ws_max_size=settings.max_frame,
-            ws_ping_interval=settings.ping_interval,
-            ws_ping_timeout=settings.ping_timeout,
-            timeout_graceful_shutdown=int(GOODBYE),
-            ssl_certfile=settings.tls_cert,
-            ssl_keyfile=settings.tls_key,
-        )
-        app.cut = config.counts
-        server = Server(config, app)
-        app.stop = server.stop
+        server, sock = prepare(app)
         signals.end(server)
         asyncio.get_running_loop().set_exception_handler(app.nobody_caught)
         await app.node.start(server.stop)
@@ -470,6 +465,34 @@ async def _run(settings: Settings, signals: Signals, ready: Any) -> int:
             remove_hub_json(settings.paths)
             asyncio.get_running_loop().set_exception_handler(None)
         return 1 if app.node.broken else 0
+
+
+def prepare(app: App) -> tuple[Server, socket.socket]:
+    """A server for an app, and its listening socket; `app.url` is known then. Raises Unavailable."""
+    settings = app.settings
+    sock = listen(settings)
+    port = sock.getsockname()[1]
+    # Every interface is an address to listen on, not one to call: this machine's programs call loopback.
+    host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
+    host = f"[{host}]" if ":" in host else host
+    app.url = f"{'wss' if app.mode == 'tls' else 'ws'}://{host}:{port}/ws"
+    config = ServerConfig(
+        app.asgi,
+        Bounds(connections=settings.max_connections),
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        ws_max_size=settings.max_frame,
+        ws_ping_interval=settings.ping_interval,
+        ws_ping_timeout=settings.ping_timeout,
+        timeout_graceful_shutdown=int(GOODBYE),
+        ssl_certfile=settings.tls_cert,
+        ssl_keyfile=settings.tls_key,
+    )
+    app.cut = config.counts
+    server = Server(config, app)
+    app.stop = server.stop
+    return server, sock
 
 
 def open_enough_files(connections: int) -> None:

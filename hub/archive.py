@@ -33,7 +33,7 @@ SPARSE = 4  # and offsets for each row of the tables: of many instances keyframe
 TRAIL = 4  # rows of the trail for each offset that they stand for, at most
 SLOT = 2000  # offsets within which movements are joined, at most
 
-_FOLDED = ("instances", "holdings", "subscriptions", "people", "holds")
+FOLDED = ("instances", "holdings", "subscriptions", "people", "holds")
 _SINCE_KEYFRAME = f"""
     SELECT {COLUMNS} FROM messages WHERE offset > ? AND offset <= ? AND +topic GLOB '$*' ORDER BY offset
     """  # noqa: S608
@@ -213,6 +213,21 @@ class Archive:
         with self._reading():
             return self._at(offset)
 
+    def oldest(self) -> tuple[Keyframe, dict[str, int]]:
+        """The first keyframe, and how much of each topic retention has removed: where a copy of the log begins."""
+        with self._reading():
+            row = self._db.execute("SELECT offset, at, said, rows, state FROM keyframes ORDER BY offset").fetchone()
+            return Keyframe(*row), dict(self._db.execute("SELECT topic, upto FROM trimmed").fetchall())
+
+    def movements(self, after: int, upto: int) -> list[Movement]:
+        """The trail between two offsets."""
+        with self._reading():
+            rows = self._db.execute(
+                "SELECT offset, origin, at, received, read, lost FROM trail WHERE offset > ? AND offset <= ?",
+                (after, upto),
+            )
+            return [Movement(*row) for row in rows]
+
     def beginning(self) -> float | None:
         """When the oldest message came that is kept; None if there is none."""
         with self._reading():
@@ -275,13 +290,7 @@ class Archive:
         return since, said, tables.attendance
 
     def _tables(self, where: str, attendance: Attendance | None = None) -> Tables:
-        found = {}
-        for table in _FOLDED:
-            order = " ORDER BY rowid" if table == "holdings" else ""  # the others are looked up by their keys
-            rows = self._db.execute(f"SELECT * FROM {where}.{table}{order}")  # noqa: S608
-            columns = [f'"{name}"' for name, *_ in rows.description]
-            found[table] = Rows(columns, [list(row) for row in rows])
-        return Tables(tables=found, attendance=attendance or Attendance())
+        return Tables(tables=rows_of(self._db, where), attendance=attendance or Attendance())
 
     def _earliest(self) -> int:
         (offset,) = self._db.execute("SELECT min(offset) FROM keyframes").fetchone()
@@ -333,6 +342,16 @@ class Archive:
             self._said.clear()
         self._said[offset] = said
         return said
+
+
+def rows_of(db: sqlite3.Connection, schema_name: str) -> dict[str, Rows]:
+    """The tables that facts change, in a database of this connection."""
+    found = {}
+    for table in FOLDED:
+        order = " ORDER BY rowid" if table == "holdings" else ""  # the others are looked up by their keys
+        rows = db.execute(f"SELECT * FROM {schema_name}.{table}{order}")  # noqa: S608
+        found[table] = Rows([f'"{name}"' for name, *_ in rows.description], [list(row) for row in rows])
+    return found
 
 
 def stride(rows: int) -> int:

@@ -36,9 +36,11 @@ class Telling(Struct, kw_only=True):
 class Attendance(Struct, kw_only=True):
     """The live sessions, the oldest first, and what they have told; and of the hub's own run what its start says.
 
-    `running` is False before the first start and after a stop. After a hub that was killed the log says nothing.
+    Where not `known`, nobody can tell: the log has no facts. `running` is False before the first start and after a
+    stop; after a hub that was killed the log says nothing.
     """
 
+    known: bool = True
     running: bool = False
     version: str | None = None
     started_at: float | None = None
@@ -50,7 +52,8 @@ class Attendance(Struct, kw_only=True):
         told: dict[str, Any] = message.data or {}
         match message.topic:
             case fold.STARTED:
-                self.running, self.version, self.started_at = True, told.get("version"), message.at
+                self.known, self.running = True, True
+                self.version, self.started_at = told.get("version"), message.at
                 self.sessions, self.telling = [], {}
             case fold.STOPPED:
                 self.running = False

@@ -16,6 +16,7 @@ from hub.ahead import ahead
 from hub.api import answering, json_response, moment, number, read_body
 from hub.errors import BadValue
 from hub.node import Node
+from hub.past import Pasts
 from hub.tables import SessionRow
 from hub.tokens import Identity
 
@@ -44,8 +45,10 @@ class Depot:
         identify: Callable[[Request], Identity],
         adopt: Callable[[SessionRow], Awaitable[None]],
         max_frame: int,
+        pasts: Pasts,
     ) -> None:
         self._node = node
+        self._pasts = pasts
         self._identify = identify
         self._max_frame = max_frame
         self._intake = intake.Intake(node, adopt)
@@ -92,9 +95,16 @@ class Depot:
             since=moment(query.get("since"), "since"),
             until=moment(query.get("until"), "until"),
         )
+        wanted.facts = query.get("facts") in ("1", "true")
+        if wanted.facts and any(key in query for key in ("thread", "with", "since", "until")):
+            raise BadValue("What the hub told is exported of the whole log only.", "Leave out facts, or what narrows.")
         lines, following = await export.page(node, after, upto, wanted)
         heading = export.heading(node) if after == 0 else None
-        return json_response({"heading": heading, "lines": lines, "next": following})
+        told: list[Any] = list(lines)
+        if wanted.facts:
+            heading = heading and {**heading, **await self._pasts.base()}
+            told = await self._pasts.with_notes(lines, after, upto if following is None else following)
+        return json_response({"heading": heading, "lines": told, "next": following})
 
     async def ahead(self, request: Request) -> Response:
         self._identify(request).require("observe")

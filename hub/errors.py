@@ -17,6 +17,7 @@
     │   ├── Forbidden       the token holds, but not for this
     │   ├── HostRefused     the request names a host that is not this hub (DNS rebinding)
     │   ├── OriginRefused   a page of another site is asking
+    │   ├── ReadOnly        a replay of a file: nothing can be changed in it
     │   ├── NameTaken       a live session has the name
     │   └── TakenOver       somebody else took this session's name by explicit wish
     ├── NotFound            there is no such thing
@@ -127,6 +128,10 @@ class HostRefused(Refused):
 
 class OriginRefused(Refused):
     code = "origin_refused"
+
+
+class ReadOnly(Refused):
+    code, close = "read_only", 4515
 
 
 class NameTaken(Refused):

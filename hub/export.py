@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from hub import frames
 from hub.message import Message
@@ -29,6 +29,7 @@ class Wanted(Struct, kw_only=True):
     with_: Instance | None = None
     since: float | None = None
     until: float | None = None
+    facts: bool = False  # whether what the hub told is wanted too, so that the past can be shown from it
 
 
 class Line(frames.MessageJson, kw_only=True):
@@ -38,6 +39,7 @@ class Line(frames.MessageJson, kw_only=True):
     sender: str | None
     recipient: str | None
     unread: list[str]
+    origin: int | UnsetType = UNSET  # who said it, whatever it was called; with facts only, where 0 is the hub
 
 
 def heading(node: Node) -> dict[str, Any]:
@@ -63,9 +65,9 @@ async def page(node: Node, after: int, upto: int, wanted: Wanted) -> tuple[list[
     """The lines past `after`, and where the next page begins; None after the last. Raises StorageFailed."""
     found = await node.log.since(after, PAGE_MESSAGES, PAGE_BYTES)
     lines = [
-        _line(node, message)
+        _line(node, message, wanted.facts)
         for message in found
-        if message.offset <= upto and message.origin and _fits(message, wanted)
+        if message.offset <= upto and (message.origin or wanted.facts) and _fits(message, wanted)
     ]
     last = found[-1].offset if found else upto
     return lines, last if last < upto else None
@@ -88,7 +90,7 @@ def _hears(instance: Instance, message: Message) -> bool:
     return instance.origin != message.origin and hears_since(instance, message.topic) < message.offset
 
 
-def _line(node: Node, message: Message) -> Line:
+def _line(node: Node, message: Message, with_origin: bool) -> Line:
     registry = node.hub.registry
     sender = registry.instances.get(message.origin)
     recipient = None
@@ -109,4 +111,5 @@ def _line(node: Node, message: Message) -> Line:
         sender=sender.name if sender else None,
         recipient=recipient,
         unread=unread,
+        origin=message.origin if with_origin else UNSET,
     )

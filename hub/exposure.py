@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from hub.config import is_loopback
 from hub.errors import BadValue
 
-Mode: TypeAlias = Literal["local", "tls", "insecure"]
+Mode: TypeAlias = Literal["local", "tls", "insecure", "replay"]
 
 
 def check_exposure(host: str, tls_cert: Path | None, tls_key: Path | None, insecure: bool) -> Mode:

@@ -34,7 +34,8 @@ class Scene(Protocol):
     """A hub at one moment: as it runs (`hub.node`), or as it was (`hub.past`). `now()` is in seconds since 1970.
 
     `unsure` are the origins of which nobody knows how far they had read, `undated` those of which nobody knows since
-    when they were here. `version` and `started_at` are None where the log does not go back to the start.
+    when they were here. `version` and `started_at` are None where the log does not go back to the start. If not
+    `attended`, nobody knows who was here.
     """
 
     @property
@@ -49,6 +50,8 @@ class Scene(Protocol):
     def past(self) -> bool: ...
     @property
     def unsure(self) -> frozenset[int]: ...
+    @property
+    def attended(self) -> bool: ...
     @property
     def undated(self) -> frozenset[int]: ...
     def now(self) -> float: ...
@@ -358,13 +361,13 @@ async def instance(node: Scene, asked: Instance, now: float) -> dict[str, Any]:
         "human": asked.human,
         "held": Scope("queue", asked.origin) in node.hub.registry.holds,
         "paused": Scope("sender", asked.origin) in node.hub.registry.holds,
-        "online": bool(live),
+        "online": bool(live) if node.attended else None,
         "sessions": len(live),
         "unread": None if asked.origin in node.unsure else count,
-        "last_seen": frames.moment(now if live else asked.last_seen),
+        "last_seen": frames.moment(now if live else asked.last_seen) if node.attended or not node.past else None,
         **presence(node, asked),
         "oldest_unread_at": None if oldest_at is None or asked.origin in node.unsure else frames.moment(oldest_at),
-        "registered_at": frames.moment(asked.registered_at),
+        "registered_at": None if asked.origin < 0 else frames.moment(asked.registered_at),  # one that a file names only
         "topics": sorted(asked.subscriptions),
         "also": [each.name for each in asked.holdings if each.until is None and each.forwards_until],
     }
@@ -374,8 +377,8 @@ def presence(node: Scene, instance: Instance) -> dict[str, Any]:
     """How an instance is, since when, and whether a message would wake it; what is not known is null."""
     standing = node.hub.standing(instance)
     return {
-        "state": standing.state,
-        "since": None if instance.origin in node.undated else frames.moment(standing.since),
+        "state": standing.state if node.attended else "unknown",
+        "since": None if not node.attended or instance.origin in node.undated else frames.moment(standing.since),
         "hops": None if instance.hops is None else list(instance.hops),
         "wakes": instance.wakes,
         "client": node.hub.client_of(instance),
@@ -565,7 +568,9 @@ def _totals(node: Scene, unread: int | None) -> dict[str, Any]:
     return {
         **standing(node),
         "instances": len(hub.registry.instances),
-        "online": sum(1 for each in hub.registry.instances.values() if hub.sessions_of(each)),
+        "online": sum(1 for each in hub.registry.instances.values() if hub.sessions_of(each))
+        if node.attended
+        else None,
         "unread": unread,
     }
 

@@ -19,7 +19,7 @@ import uuid_utils
 from msgspec import UNSET, structs
 
 from hub import fold, frames
-from hub.errors import HubbubError, InboxFull, ShuttingDown, StorageFailed, UnknownAttachment
+from hub.errors import HubbubError, InboxFull, ReadOnly, ShuttingDown, StorageFailed, UnknownAttachment
 from hub.fold import State
 from hub.holds import Ending
 from hub.hub import Hub, Limits
@@ -68,6 +68,7 @@ class Node:
     past = False
     unsure: frozenset[int] = frozenset()
     undated: frozenset[int] = frozenset()
+    attended = True
 
     def __init__(
         self,
@@ -115,6 +116,7 @@ class Node:
         self._cursors: asyncio.Future[None] | None = None  # the last movement that was put on the log
         self.broken: str | None = None
         self.concerns: list[Callable[[], str | None]] = []  # what else may be wrong, asked each time
+        self.replay: str | None = None  # the file that is shown, where this is no hub that runs
         self._faults: dict[str, tuple[float, str]] = {}  # what was got over: where -> when, and what
         self._on_broken: Callable[[], None] = lambda: None
 
@@ -286,7 +288,8 @@ class Node:
 
     async def open(self, hello: frames.Hello, listener: Listener) -> tuple[Session, frames.Welcome]:
         """A session for a hello. Raises what `Hub.join` does, ShuttingDown or StorageFailed."""
-        self.accept()
+        if self.replay is None or hello.name is not None:
+            self.accept()
         if hello.name is not None:
             await self._others_settled(name_key(hello.name))
         joining = self.hub.join(hello, self.now())
@@ -503,7 +506,12 @@ class Node:
         return None
 
     def accept(self) -> None:
-        """Raise ShuttingDown once the hub is on its way out: what comes now would not be answered."""
+        """Raise ShuttingDown once the hub is on its way out: what comes now would not be answered.
+
+        Of a replay nothing can be changed: raises ReadOnly.
+        """
+        if self.replay is not None:
+            raise read_only(self.replay)
         if self.closing:
             raise shutting_down()
 
@@ -599,6 +607,13 @@ class Node:
             stored.add_done_callback(_look_at)
             self._cursors = stored
             self.journal.put(draft, partial(_settle, stored))
+
+
+def read_only(file: str) -> ReadOnly:
+    """What everybody is told who would change a replay."""
+    return ReadOnly(
+        f"This is a replay of {file}: nothing can be changed in it.", "hubbub open shows the hub that runs."
+    )
 
 
 def shutting_down() -> ShuttingDown:

@@ -11,10 +11,12 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
+import msgspec
 from msgspec import structs
 
 from hub.archive import Around, Place, Then
 from hub.errors import BadValue, StorageFailed, UnknownMoment
+from hub.export import Line
 from hub.frames import moment
 from hub.history import History
 from hub.hub import Hub, Limits
@@ -43,7 +45,9 @@ class Past:
         self.past = True
         # Of a hub that was killed the log says only that it started again: from when on it was gone is not known.
         killed = around.restarted and at > (around.at or at)
-        self.running = None if killed and then.attendance.running else then.attendance.running
+        self.attended = then.attendance.known
+        unknown = not self.attended or (killed and then.attendance.running)
+        self.running = None if unknown else then.attendance.running
         self._at = at
         self.hub = Hub(
             then.state,
@@ -120,6 +124,17 @@ class Pasts:
             "width": width,
             "bars": [{"since": moment(each.since), "messages": each.messages} for each in bars],
         }
+
+    async def base(self) -> dict[str, Any]:
+        """What an export begins with from which the past can be shown: the state that its facts are folded onto."""
+        frame, trimmed = await self._history.ask(self._history.archive.oldest)
+        return {"facts": True, "keyframe": frame._asdict(), "trimmed": trimmed}
+
+    async def with_notes(self, lines: Sequence[Line], after: int, upto: int) -> list[Any]:
+        """Lines of an export, facts marked as such, and what the trail has of their stretch of the log."""
+        told: list[Any] = [each if each.origin else {"hubbub": "fact", **msgspec.to_builtins(each)} for each in lines]
+        moved = await self._history.ask(self._history.archive.movements, after, upto)
+        return [*told, *({"hubbub": "trail", **each._asdict()} for each in moved)]
 
     async def find(self, when: str) -> tuple[Place, float]:
         """The place that is meant, and the time there. Raises as `at` does."""

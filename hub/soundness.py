@@ -26,11 +26,12 @@ _WITH_CHECKSUMS = 2  # the version of the schema from which on each message has 
 _WITH_ANSWER_BY = 6  # and from which on it may have an `answer_by`
 
 # Rows that there must be none of; `head.head` is the highest offset ever given.
+# An instance that an exported file only names has an origin below -1: see hub/replay.py.
 NONSENSE = {
     "messages": "offset > head.head OR offset < 1",
     "trimmed": "upto > head.head OR upto < 1 OR topic = ''",
     "instances": """
-        origin > head.head OR origin < 1 OR read > received OR read < 0
+        origin > head.head OR origin BETWEEN -1 AND 0 OR read > received OR read < 0
         OR NOT EXISTS (SELECT 1 FROM holdings h WHERE h.origin = instances.origin AND h.name = instances.name)
         """,
     "holdings": """

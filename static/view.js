@@ -78,7 +78,7 @@ export function overview(snapshot, chosen, now) {
   const queues = worst.map(([state, each]) => queueRow(each, state, now));
   const open = topics.filter((each) => !each.topic.startsWith("$"));
   return {
-    title: hub.problems?.length ? "Hubbub: not ready" : `Hubbub: ${count(hub.online)} online, ${many(hub.unread)} unread`,
+    title: hub.problems?.length ? "Hubbub: not ready" : `Hubbub: ${many(hub.online)} online, ${many(hub.unread)} unread`,
     problems: (hub.problems ?? []).map(visible),
     notices: (hub.notices ?? []).map(visible),
     held: (snapshot.held ?? []).slice(0, HELD_SHOWN).map(heldRow),
@@ -181,7 +181,7 @@ function totals(snapshot, now) {
     .map((each) => ({ since: instant(each.oldest_unread_at), name: each.name }))
     .sort((one, other) => one.since - other.since || order(one.name, other.name))[0];
   return [
-    total("online", count(hub.online), `of ${plural(hub.instances, "instance")}`),
+    total("online", many(hub.online), `of ${plural(hub.instances, "instance")}`),
     total("unread", many(hub.unread), hub.unread === 1 ? "message" : "messages"),
     oldest
       ? total("oldest unread", span(now - oldest.since), `for ${visible(oldest.name)}`, now - oldest.since >= TOO_LONG)
@@ -203,7 +203,7 @@ function instanceRow(each, now) {
     waiting: Boolean(each.unread),
     oldest: oldest === null ? "" : span(oldest),
     late: oldest !== null && oldest >= TOO_LONG,
-    seen: each.last_seen ? ago(now - instant(each.last_seen)) : "never",
+    seen: each.last_seen ? ago(now - instant(each.last_seen)) : each.online === null ? "unknown" : "never",
     seen_at: each.last_seen ?? "",
     client: visible(each.client ?? ""),
     hops: each.hops?.length > 0 ? visible(`by ${each.hops.join(", ")}`) : "",
@@ -213,7 +213,7 @@ function instanceRow(each, now) {
 
 function stateOf(each, now) {
   if (each.human || each.paused) return (each.human ? "a person" : "paused") + (each.online ? "" : ", offline");
-  if (!each.online) return "offline";
+  if (!each.online) return each.online === null ? "unknown" : "offline";
   const text = each.state === "online" ? "online" : `${each.state} for ${span(now - instant(each.since))}`;
   return each.wakes === false && each.state !== "waiting" ? `${text}, not woken` : text;
 }

@@ -29,16 +29,22 @@ Json: TypeAlias = dict[str, Any]
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.option("--markdown", is_flag=True, help="Write Markdown for people, instead of JSON lines.")
 @click.option("--files", metavar="DIR", type=click.Path(path_type=Path), help="Put the files they carry into DIR, too.")
+@click.option("--facts", is_flag=True, help="Also what the hub told, so that hubbub replay can show who was there.")
 @click.option("--thread", metavar="NAME", help="Only this thread.")
 @click.option("--with", "with_", metavar="NAME", help="Only what this instance sent or was sent.")
 @click.option("--since", metavar="TIME", callback=when, help="From this time on; 7d is seven days ago.")
 @click.option("--until", metavar="TIME", callback=when, help="Before this time.")
-def export(settings: Settings, *, file: Path | None, markdown: bool, files: Path | None, **narrow: str | None) -> int:
+def export(
+    settings: Settings, *, file: Path | None, markdown: bool, files: Path | None, facts: bool, **narrow: str | None
+) -> int:
     """Write messages to FILE, or to standard output: oldest first, what is unread marked. Nothing is changed.
 
     hubbub import takes the JSON lines into another hub, with --files also what they carry. A copy of everything, with
     tokens, is hubbub backup.
     """
+    if facts and markdown:
+        raise click.UsageError("--facts is for JSON lines, not for --markdown")
+    narrow["facts"] = "1" if facts else None
     hub = reach(settings)
     parcel = None if files is None else Parcel(hub, files)
     if file is None:
@@ -102,10 +108,10 @@ def _write(
             upto = heading["head"]
             out.write(f"# Messages, {heading['at']}\n" if markdown else json.dumps(heading, ensure_ascii=False) + "\n")
         for line in page["lines"]:
-            if parcel is not None:
+            if parcel is not None and "hubbub" not in line:
                 parcel.take(line)
             out.write(_paragraph(line) if markdown else json.dumps(line, ensure_ascii=False) + "\n")
-        count += len(page["lines"])
+        count += sum("hubbub" not in line for line in page["lines"])
         after = page["next"]
     return count
 

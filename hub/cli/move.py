@@ -20,6 +20,7 @@ from hub.errors import BadValue, LimitHit, NotFound, TooLarge
 from hub.request import Requests
 
 CLAUDE_IPC = "claude-ipc"
+NOTE = '{"hubbub":'  # how a line of an export begins that is no message: what the hub told, which no other hub takes
 BATCH = 200  # messages in one request
 PATIENCE = 60.0  # seconds more for a disk that is slow
 
@@ -104,7 +105,7 @@ def _export_file(hub: Requests, terms: Json, path: Path, files: Path | None, tal
     """Twice through the file: how many there are, and the messages."""
     try:
         with path.open(encoding="utf-8") as file:
-            count = sum(1 for line in file if line.strip()) - 1
+            count = sum(1 for line in file if line.strip() and not line.startswith(NOTE))
         with path.open(encoding="utf-8") as file:
             heading = _line(file.readline(), path, 1)
             if heading.get("hubbub") != "export" or heading.get("version") != 1:
@@ -125,7 +126,7 @@ def _export_file(hub: Requests, terms: Json, path: Path, files: Path | None, tal
 
 def _exported(file: IO[str], path: Path) -> Iterator[tuple[Json, int]]:
     for number, text in enumerate(file, start=2):
-        if text.strip():
+        if text.strip() and not text.startswith(NOTE):
             line = _line(text, path, number)
             item = {key: line.get(key) for key in _SAME}
             item["to"] = line.get("recipient") or line.get("to")

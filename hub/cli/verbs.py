@@ -25,6 +25,7 @@ VERBS: Final = {
     "history": Verb("Look", "look", "history", "Print old messages; search them."),
     "watch": Verb("Look", "watch", "watch", "Follow everything as it happens."),
     "open": Verb("Look", "look", "open_", "Open the live page in the browser."),
+    "replay": Verb("Look", "replay", "replay", "Open an exported file in the page, without its hub."),
     "register": Verb("Names and topics", "names", "register", "Make a name known before it first speaks."),
     "rename": Verb("Names and topics", "names", "rename", "Give an instance another name; nothing is lost."),
     "topics": Verb("Names and topics", "names", "topics", "List the topics and who is behind."),
