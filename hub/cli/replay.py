@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +25,8 @@ def replay(settings: Settings, *, file: Path, only_print: bool) -> int:
     (hubbub export --facts) all that was so at any moment can be seen; without them only what was said, and what is
     unread at the end.
     """
+    import asyncio
+
     from hub import replay as replaying
 
     def ready(app: App) -> None:
