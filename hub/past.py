@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 import msgspec
 from msgspec import structs
 
 from hub.archive import Around, Place, Then
 from hub.errors import BadValue, StorageFailed, UnknownMoment
-from hub.export import Line
 from hub.frames import moment
 from hub.history import History
 from hub.hub import Hub, Limits
@@ -29,6 +28,12 @@ KEPT = 8  # moments that are not made anew when they are asked for again
 BARS = 120  # stretches of a timeline, at most
 WIDTHS = (1, 5, 15, 60, 300, 900, 3600, 3 * 3600, 6 * 3600, 86_400, 7 * 86_400)  # seconds
 DIGITS = 18  # of an offset
+
+
+class Exported(Protocol):
+    """A line of an export; see `hub.export.Line`."""
+
+    origin: Any
 
 
 class Past:
@@ -130,7 +135,7 @@ class Pasts:
         frame, trimmed = await self._history.ask(self._history.archive.oldest)
         return {"facts": True, "keyframe": frame._asdict(), "trimmed": trimmed}
 
-    async def with_notes(self, lines: Sequence[Line], after: int, upto: int) -> list[Any]:
+    async def with_notes(self, lines: Sequence[Exported], after: int, upto: int) -> list[Any]:
         """Lines of an export, facts marked as such, and what the trail has of their stretch of the log."""
         told: list[Any] = [each if each.origin else {"hubbub": "fact", **msgspec.to_builtins(each)} for each in lines]
         moved = await self._history.ask(self._history.archive.movements, after, upto)

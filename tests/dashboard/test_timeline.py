@@ -85,7 +85,6 @@ def test_what_is_unknown_of_the_past_is_called_so_everywhere() -> None:
     }
     assert (view.instances[0].unread, view.instances[0].state) == ("unknown", "working")
     assert (view.queues[0].backlog, view.queues[0].messages, view.queues[0].size) == ("unknown", "unknown", "unknown")
-    assert view.instances[0].who.link == "?with=alice&at=7"
 
 
 def test_what_a_bar_stands_for_is_in_a_table_too(make: Any) -> None:

@@ -51,9 +51,7 @@ def test_a_file_is_shown_until_it_is_stopped_and_nothing_is_left(
     assert sorted(home.rglob("*")) == before
 
 
-@pytest.mark.parametrize(
-    ("name", "code", "said"), [("none.jsonl", 6, "is not there"), ("broken.jsonl", 2, "Line 2")]
-)
+@pytest.mark.parametrize(("name", "code", "said"), [("none.jsonl", 6, "is not there"), ("broken.jsonl", 2, "Line 2")])
 def test_what_cannot_be_shown_is_said_in_a_sentence(
     home: Path, tmp_path: Path, name: str, code: int, said: str
 ) -> None:
