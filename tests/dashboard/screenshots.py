@@ -18,12 +18,14 @@ from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.dashboard.browsing import FLAGS, a_chromium
 from tests.dashboard.every import PATHS, address
-from tests.dashboard.hours import NOON, a_busy_hour, nobody_yet
+from tests.dashboard.hours import NOON, a_busy_hour, a_pulse, nobody_yet, rfc3339
 from tests.dashboard.scripted import ScriptedHub
 
 INTO = Path(__file__).parents[2] / "docs" / "images" / "page"
 HOURS: dict[str, Callable[[datetime], dict[str, Any]]] = {"busy": a_busy_hour, "empty": nobody_yet}
 SIZES = {1440: 900, 390: 844}  # pixels: width and height
+# The pulse of the busy hour: seconds ago, messages, and milliseconds until half of them were received.
+BEATS = [(ago, 3 + ago * 7 % 11 + 40 * (900 < ago < 1_200), 2.0 + ago * 13 % 7) for ago in range(5, 1_800, 5)]
 QUALITY = 60  # of WebP: text stays sharp, and a picture is some tens of kilobytes
 
 
@@ -70,7 +72,11 @@ def main(arguments: list[str] | None = None) -> int:
             return 1
         browser = driver.chromium.launch(executable_path=chromium, args=FLAGS)
         for kind, make in HOURS.items():
-            hub = ScriptedHub(make(NOON))
+            hour = make(NOON)
+            if kind == "busy":
+                hour["pulse"] = a_pulse(rfc3339(NOON), *BEATS)
+            hub = ScriptedHub(hour)
+            hub.now = lambda: NOON
             hub.start()
             for view in PATHS:
                 name = name_of(view)

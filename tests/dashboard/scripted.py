@@ -86,6 +86,7 @@ class ScriptedHub:
         self.snapshot = snapshot
         self.history: list[dict[str, Any]] = snapshot.setdefault("history", list(snapshot["recent"]))
         self.open = True  # whether who asks is signed in
+        self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.deaf = False  # whether it has stopped answering, with the socket still open
         self.heard: list[dict[str, Any]] = []
         self.fetched = 0
@@ -174,7 +175,7 @@ class ScriptedHub:
             return JSONResponse({"code": "unauthorized"}, status_code=401)
         self.fetched += 1
         recent = [] if request.query_params.get("recent") == "0" else self.snapshot["recent"]
-        return JSONResponse(self.snapshot | {"at": rfc3339(datetime.now(UTC)), "recent": recent})
+        return JSONResponse(self.snapshot | {"at": rfc3339(self.now()), "recent": recent})
 
     async def _decide(self, request: Request) -> Response:
         offset = request.path_params["offset"]
