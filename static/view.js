@@ -100,6 +100,7 @@ export function overview(snapshot, chosen, now) {
     narrows: chosen.narrows,
     facts: chosen.facts,
     facts_link: chosen.link({ facts: !chosen.facts }),
+    at: "", // the browser draws the present only
   };
 }
 

@@ -148,6 +148,20 @@ def test_an_inbox_shows_its_name_in_its_hue(make: Any, noon: datetime) -> None:
     assert (row.prefix, row.rest, row.rest_hue, row.link) == ("inbox.", "alice", 23, "/instances/alice")
 
 
+def test_a_name_leads_to_its_page_but_in_the_past_to_what_it_said_then(make: Any, noon: datetime) -> None:
+    snapshot = make.a_snapshot(
+        noon, instances=[make.an_instance("alice", noon)], topics=[make.a_queue("build", 1, 10, 5, alice=1)]
+    )
+    now, then = show(snapshot), show(snapshot, Filter(at="4711"))
+    links = [
+        (view.instances[0].who.link, view.queues[0].readers[0].who.link, view.queues[0].link) for view in (now, then)
+    ]
+    assert links == [
+        ("/instances/alice", "/instances/alice", "/conversation?topic=build"),
+        ("?with=alice&at=4711", "?with=alice&at=4711", "?topic=build&at=4711"),
+    ]
+
+
 def test_many_queues_and_many_readers_are_folded(make: Any, noon: datetime) -> None:
     readers = {f"w{number}": number for number in range(READERS_SHOWN + 3)}
     topics = [make.a_queue("all", 1, 1, 1, **readers)]
