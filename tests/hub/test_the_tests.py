@@ -371,26 +371,6 @@ def a_hold_is_in_force_only_once_the_log_has_it(patch: pytest.MonkeyPatch) -> No
 
 
 @fault
-def the_end_of_a_hold_leaves_behind_what_is_on_its_way(patch: pytest.MonkeyPatch) -> None:
-    waiting_for = Holds._waiting_for
-    patch.setattr(
-        Holds,
-        "_waiting_for",
-        lambda self, scope: [each for each in waiting_for(self, scope) if isinstance(each, Message)],
-    )
-
-
-@fault
-def a_hold_does_not_follow_its_instance(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Registry, "_take_over_hold", lambda self, instance, key: None)
-
-
-@fault
-def what_was_dropped_may_be_said_again(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Holds, "_remember", lambda self, fact: None)
-
-
-@fault
 def what_waits_is_counted_for_ever(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Holds, "_make_room", lambda self, fact: None)
 
