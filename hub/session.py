@@ -236,6 +236,9 @@ class Session:
         return span is not None and span.after < message.offset <= span.upto
 
     def _gap(self, topics: dict[str, Stock], floor: int) -> Gap | None:
+        """What was removed before the session had it. Where a name has passed on to somebody else, and something of
+        the new one's was removed, it is not known whether the old one's time had anything: then it is told as well.
+        """
         if self.observer:
             last = floor - 1
         else:

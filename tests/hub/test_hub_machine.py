@@ -612,6 +612,10 @@ class HubMachine(RuleBasedStateMachine):
                 and (reader.person is None or each.topic in session.hot)
                 for each in self.ever
             )
+            # Of a name that has passed on it is only known that something was removed, be it past its time.
+            needed = needed or any(
+                span.upto == taken.last < self.hub.registry.topics[span.topic].trimmed for span in session.hot.values()
+            )
             hold(reader.heard.be_told(taken.first, taken.last, needed=needed))
             return True
         for message in taken.messages:
