@@ -141,7 +141,7 @@ def test_topics_subscriptions_and_a_rename(real: Path, hubbub: Callable[..., Any
     assert bodies == ["red", "by the old name"]
     listed = hubbub("ls", "--json").json["instances"]
     assert {each["name"] for each in listed} == {"alice-two", "bob"}
-    shown = {"name", "online", "sessions", "unread", "last_seen", "state", "since", "hops", "wakes", "client"}
+    shown = {"name", "online", "sessions", "unread", "last_seen", "state", "since", "hops", "wakes", "client", "human"}
     assert all(each.keys() == shown for each in listed)
 
 
