@@ -226,6 +226,8 @@ _RENAMING = (_RENAME, _FORWARD, _RETURN, _RELEASE, _HOLD_FROM_NOW, _TAKE_OVER_HO
 
 def _statements(change: fold.Change) -> Iterator[Statement]:
     match change:
+        case fold.Moved(origin=origin, received=received, read=read, at=at):  # of no fact: see hub/archive.py
+            yield _MOVES[1], [origin, received, read, at]
         case fold.Registered(origin=origin, key=key, name=name, at=at):
             told = {"origin": origin, "key": key, "name": name, "at": at, "offset": origin}
             yield from ((sql, told) for sql in (_NEW_INSTANCE, _RELEASE, _HOLD, _TAKE_OVER_HOLD))
