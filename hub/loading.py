@@ -40,13 +40,14 @@ _WAITING = f"""
      ORDER BY offset
     """  # noqa: S608
 
+# By the index of topics: hence the + before the offset, which would otherwise be looked through.
 # What was sent is held no longer, whatever tells of it: a crash may have come between the message and the fact.
 _HELD = f"""
     SELECT {QUALIFIED}, EXISTS (SELECT 1 FROM messages told WHERE told.reply_to = messages.reply_to AND told.origin = 0
                                    AND told.topic IN ('$loop.dropped', '$hold.dropped') AND told.offset <= :upto
                                    AND json_extract(told.data, '$.origin') = json_extract(messages.data, '$.origin'))
       FROM messages
-     WHERE (topic = '$loop.held' OR topic > '$held.' AND topic < '$held/') AND offset <= :upto
+     WHERE (topic = '$loop.held' OR topic > '$held.' AND topic < '$held/') AND +offset <= :upto
        AND NOT EXISTS (SELECT 1 FROM messages sent
                         WHERE sent.id = messages.reply_to AND sent.origin = json_extract(messages.data, '$.origin')
                           AND sent.offset <= :upto)

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hub import archive, frames, inquiry
+from hub import archive, frames, inquiry, loading
 from hub.errors import BadValue, HubbubError, UnknownMoment
 from hub.history import History
 from hub.hub import Limits
@@ -337,3 +337,14 @@ async def test_a_timeline_counts_what_was_said_when_and_knows_the_next_step(tmp_
             place = (await Pasts(now.history, now.node.hub.limits, clock).timeline(str(place)))["previous"]
         said = [each.offset for each in await now.history.since(0, 1000, 2**20) if each.topic != "$cursors"]
         assert steps == [offset for offset in reversed(said) if offset < line["offset"]]
+
+
+async def test_no_question_to_a_moment_looks_through_the_log(tmp_path: Path) -> None:
+    async with await History.open(tmp_path / "hubbub.db") as history:
+        asked = {"upto": 900_000, "now": NOW, "spans": "[]"}
+        for sql in (loading.stocks(1_000_000), loading._HELD, loading._AWAITED, loading._WAITING):
+            plan = await history._writer.execute_fetchall(f"EXPLAIN QUERY PLAN {sql}", asked)
+            steps = [step for _, _, _, step in plan]
+            assert not [each for each in steps if each.startswith("SCAN messages") or "PRIMARY KEY (rowid<" in each], (
+                sql
+            )
