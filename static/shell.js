@@ -31,6 +31,7 @@ export class Shell {
     this.#at = instant(state.at);
     this.#version = state.hub.version;
     document.querySelector(".theme").addEventListener("click", theme);
+    document.querySelector(".places [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" }); // on a narrow screen
     new Keys();
     copies();
   }

@@ -138,3 +138,11 @@ def test_a_message_is_copied_as_a_link_as_markdown_and_as_json(
     assert "**api** → **Reviewer\\_2**" in markdown
     assert "Right, hashed in 7be20d1." in markdown
     assert json.loads(told)[0]["offset"] == 4713
+
+
+def test_the_place_where_one_is_is_in_sight_on_a_narrow_screen(
+    serve: Callable[..., Any], window: Window, make: Any
+) -> None:
+    page = window(serve(make.a_busy_hour(datetime.now(UTC))).url + "cost", width=390)
+    is_live(page)
+    expect(page.locator(".places [aria-current]")).to_be_in_viewport(ratio=0.9)  # the last fraction of a pixel is cut
