@@ -238,7 +238,7 @@ def test_a_retry_is_answered_the_same_while_it_is_held_when_it_was_sent_and_when
     room.unhold()
     again = room.core.draft(room.alice, "bob", "x", id="mine")
     assert (again.id, again.origin) == (fact.id, 0), "dropped is dropped, also when nothing is held any more"
-    answer = room.hub.published(frames.Publish(to="bob", body="x", id="mine"), fact, room.core.now)
+    answer = room.hub.published(frames.Publish(to="bob", body="x", id="mine"), fact)
     assert (answer.to[0].state, answer.offset) == ("dropped", fact.offset)
 
 

@@ -16,11 +16,14 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="other systems tell n
 @unix
 def test_another_process_is_seen_with_its_words_and_its_environment() -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", "input()", "a word"],
+        [sys.executable, "-c", "print(flush=True); input()", "a word"],
         stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         env={**os.environ, "HUBBUB_HOME": "/somewhere"},
     ) as other:
         try:
+            assert other.stdout is not None
+            other.stdout.readline()  # a process that has just begun may not have its words yet
             (found,) = [each for each in processes() if each.pid == other.pid]
             assert found.command.endswith("a word")
             assert command_of(other.pid) == found.command

@@ -15,7 +15,6 @@ from hypothesis.stateful import run_state_machine_as_test
 from msgspec.structs import replace
 
 from hub.cursors import Cursors
-from hub.deadlines import Deadlines
 from hub.holds import Holds
 from hub.hub import Hub
 from hub.log import END, Span, Trimmed
@@ -358,11 +357,6 @@ def an_inbox_is_heard_past_its_end(patch: pytest.MonkeyPatch) -> None:
             for span in spans(self, instance, after, upto)
         ],
     )
-
-
-@fault
-def a_missed_answer_that_could_not_be_told_is_forgotten(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Deadlines, "again", lambda self, message_id, offset: None)
 
 
 @fault
