@@ -13,7 +13,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,16 @@ def contents(rows: int) -> list[Message]:
     return [Message.of(each, offset) for offset, each in enumerate(drafts, 1)]
 
 
+@contextmanager
+def in_earlier_tables() -> Iterator[None]:
+    """What the present version keeps in tables of its own, an earlier one did not keep."""
+    try:
+        yield
+    except sqlite3.OperationalError as why:
+        if "no such table" not in str(why):
+            raise
+
+
 def make(path: Path, version: int, messages: Sequence[Message]) -> None:
     """A database of an earlier version, half of it in the full-text index, and left as by `kill -9`."""
     path.parent.mkdir(parents=True)
@@ -70,7 +80,8 @@ def make(path: Path, version: int, messages: Sequence[Message]) -> None:
         row = row_of(message)
         db.execute(f"INSERT INTO messages ({names}) VALUES ({marks})", row[:first] + row[-1:] * (version > 1))
     for sql, parameters in folding(messages):
-        db.executemany(sql, parameters)
+        with in_earlier_tables():
+            db.executemany(sql, parameters)
     db.execute("INSERT INTO trimmed VALUES ('gone', 1)")
     db.execute("INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?, ?, ?)", TOKEN)
     db.execute("INSERT INTO meta VALUES ('epoch', ?)", (EPOCH,))

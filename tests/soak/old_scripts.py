@@ -71,6 +71,7 @@ class OldScript:
             return []
         if self._checks and self._checks[-1].life == self._life:
             self._checks[-1].read = True
+        assert "messages" in answer, f"no mail for {self.name}, but {answer}"
         bodies = [each["message"]["content"] for each in answer["messages"]]
         if bodies:
             self._checks.append(_Check(self._life, [body.partition(".")[0] for body in bodies]))

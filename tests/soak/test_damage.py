@@ -59,6 +59,12 @@ def trusts_the_journal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(history, "write_again", lambda path: None)
 
 
+async def harm_by_turns(home: Home, scratch: Path, seeds: range) -> None:
+    """What a seed hits depends on where the tables lie, so which of them shows a fault does as well."""
+    for seed in seeds:
+        await harm(home, scratch, seed)
+
+
 @pytest.mark.parametrize(
     ("fault", "shown_by"),
     [(recovers_nothing, 0), (looks_at_nothing, 0), (trusts_what_sqlite_reads, 8), (trusts_the_journal, 16)],
@@ -69,4 +75,4 @@ async def test_damage_finds(
     home = await Home.make(tmp_path)
     fault(monkeypatch)
     with pytest.raises(Wrong):
-        await harm(home, tmp_path, shown_by)
+        await harm_by_turns(home, tmp_path, range(shown_by, shown_by + 40))
