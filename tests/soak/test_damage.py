@@ -61,8 +61,8 @@ def trusts_the_journal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def harm_by_turns(home: Home, scratch: Path, seeds: range) -> None:
     """What a seed hits depends on where the tables lie, so which of them shows a fault does as well."""
-    for seed in seeds:
-        await harm(home, scratch, seed)
+    for each in seeds:
+        await harm(home, scratch, each)
 
 
 @pytest.mark.parametrize(

@@ -76,8 +76,8 @@ async def test_a_script_that_loses_its_reply_is_noticed(tmp_path: Path) -> None:
 async def test_a_confirmation_before_the_commit_is_noticed(tmp_path: Path) -> None:
     faulty = command("it_confirms_before_it_commits")
     storm = Storm(tmp_path / "home", 1, agents=False, command=faulty, patience=2)
-    # It is lost; or somebody was given it before, and is not resumed by a hub that has never heard of it; or a script is
-    # a stranger to that.
+    # It is lost; or somebody was given it before, and is not resumed by a hub that has never heard of it; or a script
+    # is a stranger to that.
     with pytest.raises(AssertionError, match=r"\b[1-9]\d* lost|'resumed': False|no mail for"):
         judge_storm(await storm.rage(rounds=1))
 
