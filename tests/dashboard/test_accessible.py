@@ -29,7 +29,10 @@ HOURS: dict[str, Callable[[datetime], dict[str, Any]]] = {
 LESS = {"resultTypes": ["violations"]}  # of the rest it need not tell more than the number
 
 
-@pytest.fixture(scope="module", params=["busy", "empty", pytest.param("hostile", marks=pytest.mark.soak)])
+@pytest.fixture(
+    scope="module",
+    params=["busy", pytest.param("empty", marks=pytest.mark.soak), pytest.param("hostile", marks=pytest.mark.soak)],
+)
 def hub(request: pytest.FixtureRequest) -> Iterator[ScriptedHub]:
     hub = ScriptedHub(HOURS[request.param](datetime.now(UTC)))
     hub.start()

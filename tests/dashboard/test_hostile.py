@@ -77,7 +77,7 @@ ODD = "#page :is(script, img:not([data-ours]), style, iframe, object, embed, vid
 
 @pytest.mark.browser
 @pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize("width", [390, pytest.param(1440, marks=pytest.mark.soak)])
 def test_nothing_runs_and_nothing_is_wider_than_the_window(
     hub: ScriptedHub, window: Window, path: str, width: int
 ) -> None:
