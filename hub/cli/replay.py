@@ -34,6 +34,7 @@ def replay(settings: Settings, *, file: Path, only_print: bool) -> int:
         link = f"{app.url.replace('ws', 'http', 1).removesuffix('/ws')}/open?code={code}"
         if only_print or not _open(link):
             show.say(link)
+        show.flush()
         show.note(f"{file.name} is shown until Ctrl-C.")
 
     return asyncio.run(replaying.show(file, ready))
