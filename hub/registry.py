@@ -398,11 +398,23 @@ class Registry:
         return None
 
     def forget_holdings(self, floor: int) -> None:
-        """Let go of who had a name before `floor`, where the log has nothing left: renaming must not fill memory."""
+        """Let go of who had a name before `floor`, where the log has nothing left: renaming must not fill memory.
+
+        A name for which something was removed before its holder read it stays: they have to be told of the gap.
+        """
         if any(offset < floor for offset in self.freed.values()):
             self.freed = {key: offset for key, offset in self.freed.items() if offset >= floor}
             for instance in self.instances.values():
-                instance.holdings = [each for each in instance.holdings if each.until is None or each.until >= floor]
+                instance.holdings = [
+                    each
+                    for each in instance.holdings
+                    if each.until is None or each.until >= floor or self._lost_some(instance, each)
+                ]
+
+    def _lost_some(self, instance: Instance, holding: Holding) -> bool:
+        stock = self.topics.get(INBOX + holding.key)
+        past = holding.until is not None and instance.read >= holding.until
+        return stock is not None and not past and stock.trimmed > max(instance.read, holding.since)
 
     def _let_go_if_empty(self, topic: str, inbox: Inbox) -> None:
         if not inbox.messages:

@@ -1,8 +1,13 @@
-"""At the end of `make soak`: what each long test has counted, in its own words, whether it passed or failed."""
+"""The same stories for every run of `make test`; and, at the end of `make soak`, what each long test has counted."""
 
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
+
+# A change is judged by what it changed: the same examples each time. `make soak` goes on to new ones.
+settings.register_profile("same", derandomize=True)
+settings.load_profile("same")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

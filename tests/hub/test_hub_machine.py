@@ -511,6 +511,9 @@ class HubMachine(RuleBasedStateMachine):
             self.said(instance.origin, instance.name, self.hub.publish(instance, said, self.now))
         except TooMany:
             return
+        except InboxFull:
+            assert self.is_stopped(instance.origin, "chat")
+            return
         if at_once:
             self.store()
 
@@ -576,6 +579,10 @@ class HubMachine(RuleBasedStateMachine):
         for message in gone:
             self.wanted.pop(message.offset, None)
             topics.setdefault(message.topic, []).append(message)
+        # What retention took waits for nobody, and is new when it is said again.
+        self.held, self.dropped = (
+            {key: fact for key, fact in facts.items() if fact.offset in self.log} for facts in (self.held, self.dropped)
+        )
         self.hub.trimmed(
             Trimmed(
                 min(self.log, default=self.hub.head + 1),
@@ -750,7 +757,7 @@ class HubMachine(RuleBasedStateMachine):
 
     def what_waits_for_a_person_is_what_the_facts_say(self) -> None:
         holds = self.hub.holds
-        kept = [fact for fact in self.held.values() if fact.offset >= self.hub.floor]
+        kept = list(self.held.values())
         assert list(holds.held.values()) == kept
         assert {
             ("sender" if scope.kind == "sender" else "queue", scope.origin or scope.topic)

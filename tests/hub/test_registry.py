@@ -121,6 +121,23 @@ def test_what_was_before_the_floor_is_forgotten() -> None:
     assert made.find("n99") is it
 
 
+def test_a_former_name_stays_while_its_holder_has_to_be_told_what_was_removed_of_it() -> None:
+    made, it = alice(
+        message(2, "inbox.alice"),
+        renamed(3, "Alice", "Anna"),
+        told(4, "$instance.forgot", name="Alice"),
+        renamed(5, "Anna", "Ann"),
+        told(6, "$instance.forgot", name="Anna"),
+    )
+    made.trimmed("inbox.alice", 1, 300, 2)
+    made.forget_holdings(7)
+    assert [each.key for each in it.holdings] == ["alice", "ann"]
+    it.read = 4
+    made.freed["alice"] = 4
+    made.forget_holdings(8)
+    assert [each.key for each in it.holdings] == ["ann"]
+
+
 # What is heard
 
 

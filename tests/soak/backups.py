@@ -10,21 +10,18 @@ import stat
 import sys
 from collections import Counter
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from tests.journeys.processes import BOUND, HubProcess, hub_process, run
 from tests.soak.consistent import epoch_and_head, faults, stored
+from tests.soak.dial import dial
 
 PUBLISHERS = 3
 IN_FLIGHT = 20
-
-# Who leaves amid what it has not read does not wait for the hub's goodbye behind that.
-dial = partial(connect, compression=None, proxy=None, close_timeout=0.1)
 
 
 class Storm:

@@ -16,12 +16,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from tests.invariants import of_what_was_said
 from tests.journeys.processes import BOUND, HUBBUB, HubProcess, hub_process
 from tests.soak.consistent import faults, stored
+from tests.soak.dial import dial
 
 PUBLISHERS = 4
 POSTERS = 2
@@ -162,10 +163,7 @@ def never(_: int) -> bool:
 
 @asynccontextmanager
 async def _session(hub: HubProcess, name: str) -> AsyncIterator[ClientConnection]:
-    # Who leaves amid what it has not read does not wait for the hub's goodbye behind that: it has had one.
-    async with connect(
-        hub.url, compression=None, proxy=None, max_size=None, open_timeout=BOUND, close_timeout=0.1
-    ) as connection:
+    async with dial(hub.url, max_size=None, open_timeout=BOUND) as connection:
         await connection.send(json.dumps({"type": "hello", "name": name, "token": hub.token, "take_over": True}))
         assert json.loads(await connection.recv())["type"] == "welcome"
         yield connection
