@@ -56,6 +56,7 @@ async def test_a_person_writes_holds_edits_drops_pauses_and_purges(tmp_path: Pat
         await page.goto(hub.http + "/part?to=alice")
         await expect(page.locator(".live")).to_have_attribute("data-state", "live")
 
+        await form(page, "queues").get_by_label("Queue").fill("alice")
         write = form(page, "write")
         await write.get_by_label("Your name").fill("kay")
         await write.get_by_label("Message").fill("wait for me")
@@ -64,7 +65,8 @@ async def test_a_person_writes_holds_edits_drops_pauses_and_purges(tmp_path: Pat
         await expect(write.get_by_label("Message")).to_have_value("")
         assert await unread(hub, "alice") == ["wait for me"]
 
-        await form(page, "queues").get_by_label("Queue").fill("alice")
+        await expect(page.locator("datalist option[value=kay]").first).to_be_attached()  # the page was drawn anew since
+        await expect(form(page, "queues").get_by_label("Queue")).to_have_value("alice")
         await form(page, "queues").get_by_label("Reason").fill("she is being moved")
         await form(page, "queues").get_by_role("button").click()
         await expect(page.locator("[data-row='hold alice']")).to_contain_text("by kay (she is being moved)")
