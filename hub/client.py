@@ -33,14 +33,13 @@ import msgspec
 import uuid_utils
 from msgspec import UNSET, UnsetType
 from websockets.asyncio.client import ClientConnection
-from websockets.asyncio.client import connect as dial
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
-from websockets.typing import Subprotocol
+from websockets.exceptions import ConnectionClosed
 
 from hub import frames, wire
+from hub.attempt import Refused, dial, greet
 from hub.errors import BadFrame, BadValue, HubbubError, ShuttingDown, TooLarge, Unavailable, Unreachable
-from hub.reconnect import Backoff, from_close, from_http, lasting, typed
-from hub.request import Place, origin, tls_context
+from hub.reconnect import Backoff, from_close, lasting, typed
+from hub.request import Place, origin
 
 State: TypeAlias = Literal["connecting", "online", "offline", "closed"]
 Event: TypeAlias = frames.Message | frames.Gap | frames.Read | frames.Welcome
@@ -87,22 +86,6 @@ class Answered(NamedTuple):
 
     question: frames.Published
     answer: frames.Message | None
-
-
-class _Refused(Exception):
-    """One attempt failed: why, and whether the next may fare better."""
-
-    def __init__(self, why: HubbubError, *, final: bool) -> None:
-        super().__init__(why)
-        self.why = why
-        self.final = final
-
-
-class _Dial(dial):
-    """websockets' connect without its redirects: a token goes to the address that was asked for, and to no other."""
-
-    def process_redirect(self, exc: Exception) -> Exception | str:
-        return exc
 
 
 class _Request(NamedTuple):
@@ -209,7 +192,7 @@ class Client:
         self._set(state="connecting")
         try:
             socket = await self._open()
-        except _Refused as refused:
+        except Refused as refused:
             self._end(refused.why)
             raise refused.why from None
         self._life = asyncio.create_task(self._live(socket), name=f"hub client {self.name}")
@@ -558,68 +541,21 @@ class Client:
                     try:
                         socket = await self._open()
                         break
-                    except _Refused as refused:
+                    except Refused as refused:
                         broken = refused
         except Exception as why:
             log.exception("the connection's task failed")
             self._end(HubbubError(f"The client failed: {why!r}."))
 
     async def _open(self) -> ClientConnection:
-        """One attempt, up to and with `welcome`. Raises _Refused."""
+        """One attempt, up to and with `welcome`. Raises Refused."""
         try:
             if self._locate is not None:
                 place = await self._locate()
                 self.url, self._token, self._tls_cert = origin(place.url).websocket, place.token, place.tls_cert
         except HubbubError as why:
-            raise _Refused(why, final=lasting(why)) from None
-        socket = await self._dial()
-        try:
-            welcome = await self._hello(socket)
-        except BaseException:
-            await socket.close()
-            raise
-        self._welcomed(welcome, socket)
-        return socket
-
-    async def _dial(self) -> ClientConnection:
-        interval, patience = self._keepalive
-        headers = {"Authorization": f"Bearer {self._token}"} if self._token else None
-        try:
-            socket = await _Dial(
-                self.url,
-                ssl=tls_context(self._tls_cert) if self.url.startswith("wss:") else None,
-                subprotocols=[Subprotocol(wire.SUBPROTOCOL)],
-                additional_headers=headers,
-                compression=None,  # on loopback it costs and gives nothing
-                proxy=None,  # a proxy of the environment must not see the token
-                max_size=self._max_frame,
-                open_timeout=HELLO_LIMIT,
-                ping_interval=interval,
-                ping_timeout=patience,
-                close_timeout=3,
-            )
-        except InvalidStatus as why:
-            error = from_http(why.response.status_code, bytes(why.response.body or b""))
-            raise _Refused(error, final=lasting(error)) from None
-        except (InvalidHandshake, EOFError):
-            error = Unreachable(
-                f"What answers at {self.url} is not a Hubbub hub.", "Check the address: `hubbub config show`."
-            )
-            raise _Refused(error, final=False) from None
-        except OSError as why:
-            reason = why.strerror or str(why) or type(why).__name__
-            error = Unreachable(f"No hub answers at {self.url}: {reason}.", "Start it with `hubbub start`.")
-            raise _Refused(error, final=False) from None
-        if socket.subprotocol != wire.SUBPROTOCOL:
-            await socket.close()
-            error = Unreachable(
-                f"What answers at {self.url} does not speak {wire.SUBPROTOCOL}.",
-                "Check the address, and that client and hub are of one version.",
-            )
-            raise _Refused(error, final=False)
-        return socket
-
-    async def _hello(self, socket: ClientConnection) -> frames.Welcome:
+            raise Refused(why, final=lasting(why)) from None
+        socket = await dial(self.place, keepalive=self._keepalive, max_frame=self._max_frame)
         hello = frames.Hello(
             name=None if self._observe else self.name,
             resume=self.last if self._epoch else None,
@@ -633,23 +569,12 @@ class Client:
             human=self._human,
         )
         try:
-            async with asyncio.timeout(HELLO_LIMIT):
-                await socket.send(wire.encode(hello), text=True)
-                answer = wire.decode_from_hub(await socket.recv(decode=False))
-                if isinstance(answer, frames.Welcome):
-                    return answer
-                await socket.close()
-        except (TimeoutError, ConnectionClosed):
-            if socket.close_code is None:
-                raise _Refused(Unreachable(f"The hub at {self.url} does not answer."), final=False) from None
-            why = from_close(socket.close_code, socket.close_reason or "")
-            raise _Refused(why, final=lasting(why, socket.close_code)) from None
-        except BadFrame as bad:
-            raise _Refused(Unreachable(f"What {self.url} says is not a hub's: {bad.message}"), final=False) from None
-        if isinstance(answer, frames.Error):
-            told = typed(answer.code, answer.message, answer.hint)
-            raise _Refused(told, final=lasting(told))
-        raise _Refused(Unreachable(f"The hub at {self.url} did not say welcome."), final=False)
+            welcome = await greet(socket, self.url, hello)
+        except BaseException:
+            await socket.close()
+            raise
+        self._welcomed(welcome, socket)
+        return socket
 
     def _welcomed(self, welcome: frames.Welcome, socket: ClientConnection) -> None:
         if welcome.epoch != self._epoch:
@@ -690,7 +615,7 @@ class Client:
             if wanted and name and wanted.lower() == name.lower() and not request.answer.done():
                 request.answer.set_result(frames.Reply(name=name))
 
-    async def _serve(self, socket: ClientConnection) -> _Refused:
+    async def _serve(self, socket: ClientConnection) -> Refused:
         """Read until the connection breaks, and say why it did."""
         self._said = None
         pump = asyncio.create_task(self._pump(socket), name=f"hub client {self.name} writes")
@@ -701,16 +626,16 @@ class Client:
             return self._broken(socket)
         except BadFrame as bad:
             await socket.close(1002)
-            return _Refused(bad, final=False)
+            return Refused(bad, final=False)
         finally:
             pump.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await pump
 
-    def _broken(self, socket: ClientConnection) -> _Refused:
+    def _broken(self, socket: ClientConnection) -> Refused:
         code = socket.close_code
         why = self._said or from_close(code, socket.close_reason or "")
-        return _Refused(why, final=code is not None and lasting(why, code))
+        return Refused(why, final=code is not None and lasting(why, code))
 
     async def _pump(self, socket: ClientConnection) -> None:
         """The only writer: requests in the order they were made, and the newest `received`.
