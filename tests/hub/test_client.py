@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 import random
 import re
-import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
@@ -11,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from websockets.utils import accept_key
 
 from hub import errors, frames, wire
@@ -22,7 +19,6 @@ from hub.errors import (
     Forbidden,
     HubbubError,
     InboxFull,
-    NameTaken,
     ShuttingDown,
     StorageFailed,
     TakenOver,
@@ -32,7 +28,6 @@ from hub.errors import (
     UnknownMessage,
     Unreachable,
 )
-from hub.reconnect import Backoff, from_close, from_http, lasting, typed
 from hub.request import Place
 from tests.hub.live import live
 from tests.hub.scripted_hub import BOUND, TOKEN, ScriptedHub, scripted_hub
@@ -80,147 +75,6 @@ class States:
             while self.all.count(state) < times:
                 self._changed.clear()
                 await self._changed.wait()
-
-
-# What is decided without a socket
-
-
-@given(st.lists(st.floats(0, 1, exclude_max=True), min_size=1, max_size=30))
-def test_waits_grow_exponentially_with_full_jitter_up_to_the_cap(draws: list[float]) -> None:
-    numbers = iter(draws)
-    backoff = Backoff(lambda: next(numbers), first=0.1, cap=5.0)
-    for attempt, draw in enumerate(draws):
-        assert backoff.next() == pytest.approx(draw * min(5.0, 0.1 * 2**attempt))
-
-
-def test_a_good_connection_makes_the_waits_short_again() -> None:
-    backoff = Backoff(lambda: 1.0, first=0.1, cap=5.0)
-    assert [round(backoff.next(), 1) for _ in range(8)] == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
-    backoff.reset()
-    assert backoff.next() == 0.1
-
-
-@pytest.mark.parametrize("kind", errors.tree())
-def test_an_error_frame_becomes_the_class_that_the_hub_raised(kind: type[errors.HubbubError]) -> None:
-    why = typed(kind.code, "what happened", "what helps")
-    assert type(why) is kind
-    assert (why.message, why.hint) == ("what happened", "what helps")
-
-
-def test_a_code_of_a_newer_hub_keeps_its_text() -> None:
-    assert typed("of_tomorrow", "something new", None).message == "something new"
-
-
-@pytest.mark.parametrize(
-    ("code", "kind", "final"),
-    [
-        (None, Unavailable, False),
-        (1000, Unavailable, False),
-        (1001, Unavailable, False),
-        (1006, Unavailable, False),
-        (1009, Unavailable, False),
-        (4002, ShuttingDown, False),
-        (4012, errors.SlowReader, False),
-        (4499, errors.HubbubError, False),
-        (4511, Unauthorized, True),
-        (4513, NameTaken, True),
-        (4514, TakenOver, True),
-        (4999, errors.HubbubError, True),
-    ],
-)
-def test_a_close_code_says_what_happened_and_whether_to_try_again(
-    code: int | None, kind: type[errors.HubbubError], final: bool
-) -> None:
-    why = from_close(code, "")
-    assert type(why) is kind
-    assert lasting(why, code if code is not None else 1006) is final
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "kind", "final"),
-    [
-        (401, b'{"code":"unauthorized","message":"no token","hint":null}', Unauthorized, True),
-        (401, b"no json", Unauthorized, True),
-        (403, b'{"code":"origin_refused","message":"no","hint":null}', errors.OriginRefused, True),
-        (421, b"", errors.HostRefused, True),
-        (429, b"", errors.TooMany, False),
-        (503, b"", Unavailable, False),
-        (404, b"<html>", Unreachable, False),
-        (200, b"\xff", Unreachable, False),
-    ],
-)
-def test_a_refused_handshake_is_a_typed_error(
-    status: int, body: bytes, kind: type[errors.HubbubError], final: bool
-) -> None:
-    why = from_http(status, body)
-    assert type(why) is kind
-    assert lasting(why) is final
-
-
-# The first connection
-
-
-async def test_a_hub_that_is_not_there_is_unreachable_with_the_command_that_helps() -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        url = f"ws://127.0.0.1:{taken.getsockname()[1]}/ws"
-        with pytest.raises(Unreachable, match="hubbub start") as caught:
-            await connect(url, TOKEN, "alice").start()
-    assert url in caught.value.message
-
-
-async def test_what_is_not_a_hub_is_said_to_be_none() -> None:
-    async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"220 mail.example ESMTP\r\n")
-        await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(greet, "127.0.0.1", 0)
-    async with server:
-        with pytest.raises(Unreachable, match="not a Hubbub hub"):
-            await connect(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/ws", TOKEN, "alice").start()
-
-
-async def test_a_wrong_token_is_unauthorized_on_the_first_connection(hub: ScriptedHub) -> None:
-    with pytest.raises(Unauthorized, match="does not hold"):
-        await connect(hub.url, "hub_wrong", "alice").start()
-
-
-async def test_an_address_that_is_none_is_said_to_be_none() -> None:
-    with pytest.raises(BadValue, match="not a hub's URL"):
-        await connect("nonsense", TOKEN, "alice").start()
-
-
-async def test_a_taken_name_is_refused_with_the_suggestion(hub: ScriptedHub) -> None:
-    async with client(hub):
-        with pytest.raises(NameTaken, match="alice-2 is free"):
-            await client(hub).start()
-
-
-async def test_the_token_goes_into_the_header_and_not_into_a_frame(hub: ScriptedHub) -> None:
-    async with client(hub):
-        (hello,) = hub.heard(frames.Hello)
-    assert hello.token is None
-
-
-async def test_a_redirect_is_not_followed() -> None:
-    async def redirect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 307 Go\r\nLocation: ws://127.0.0.1:1/ws\r\nContent-Length: 0\r\n\r\n")
-        await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(redirect, "127.0.0.1", 0)
-    async with server:
-        with pytest.raises(Unreachable, match="HTTP 307"):
-            await connect(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/ws", TOKEN, "alice").start()
-
-
-async def test_a_proxy_of_the_environment_is_never_used(hub: ScriptedHub, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy", "socks_proxy"):
-        monkeypatch.setenv(name, "http://127.0.0.1:1")
-    async with client(hub) as alice:
-        assert alice.state == "online"
 
 
 # Messages
