@@ -174,8 +174,8 @@ async def test_a_reader_that_dies_with_the_reply_unread_is_given_it_again(hub: L
 async def test_a_client_that_keeps_its_side_open_longer_than_a_request_may_take_is_in_nobodys_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bridge, "PARTING", 0.5)
-    async with live(tmp_path / "home", legacy_port=0, hello_timeout=0.2) as hub:
+    monkeypatch.setattr(bridge, "PARTING", 3.0)
+    async with live(tmp_path / "home", legacy_port=0, hello_timeout=1.5) as hub:
         await (await Script(hub, "fred").registered()).send("barney", "hello")
         barney = await Script(hub, "barney").registered()
         reader, writer = await asyncio.open_connection("127.0.0.1", barney.port)

@@ -398,7 +398,7 @@ async def test_a_message_past_its_ttl_is_not_delivered_and_says_expired(
 
 async def test_a_reader_that_takes_nothing_is_closed_and_the_others_are_not_held_up(tmp_path: Path) -> None:
     async with (
-        live(tmp_path, slow_reader_timeout=0.3) as hub,
+        live(tmp_path, slow_reader_timeout=1.0) as hub,
         hub.session("bob") as bob,
         hub.session("alice") as alice,
         hub.session("stuck") as stuck,

@@ -264,7 +264,7 @@ def test_a_lock_is_waited_for_within_bounds(tmp_path: Path) -> None:
         assert first.acquire()
         assert not second.acquire(timeout=0.1)
         first.release()
-        assert second.acquire(timeout=5)
+        assert second.acquire(timeout=30)
 
 
 @posix

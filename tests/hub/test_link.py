@@ -22,7 +22,7 @@ from websockets.protocol import Protocol, Side
 from hub.framing import close_frame
 from hub.line import Texts
 from hub.link import Link, Links, Rota
-from tests.hub.test_protocol import LONG, LOOPS, SOON, UPGRADE, App, Receive, Running, Send, _between, serving
+from tests.hub.test_protocol import BOUND, LONG, LOOPS, SOON, UPGRADE, App, Receive, Running, Send, _between, serving
 
 MAX = 100_000  # bytes of a message
 TEXT, BINARY, CONT, CLOSE, PING, PONG = Opcode.TEXT, Opcode.BINARY, Opcode.CONT, Opcode.CLOSE, Opcode.PING, Opcode.PONG
@@ -519,7 +519,7 @@ async def raw(hub: Running, path: bytes = b"/", **more: Any) -> AsyncIterator[An
 
 async def test_a_conversation_goes_on_when_the_app_has_returned(loop_name: str) -> None:
     with linking(loop_name) as hub:
-        async with connect(hub.url) as peer, asyncio.timeout(5):
+        async with connect(hub.url) as peer, asyncio.timeout(BOUND):
             await hub.saw()
             for size in (0, 1, 125, 126, 65_536, 1_000_000):
                 await peer.send("x" * size)
@@ -535,7 +535,7 @@ async def test_a_conversation_goes_on_when_the_app_has_returned(loop_name: str) 
 async def test_links_count_as_connections(loop_name: str) -> None:
     with linking(loop_name, connections=1) as hub:
         async with connect(hub.url), hub.talk() as (reader, _):
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(BOUND):
                 assert (await reader.read()).startswith(b"HTTP/1.1 503")
 
 
@@ -557,7 +557,7 @@ async def test_a_message_too_large_is_closed_with_1009_which_arrives(loop_name: 
 
 async def test_a_binary_message_is_closed_as_its_end_says(loop_name: str) -> None:
     with linking(loop_name) as hub:
-        async with connect(hub.url) as peer, asyncio.timeout(5):
+        async with connect(hub.url) as peer, asyncio.timeout(BOUND):
             await peer.send(b"\x00")
             with pytest.raises(ConnectionClosed):
                 await peer.recv()
@@ -583,7 +583,7 @@ async def test_a_stuck_peer_that_reads_again_finds_the_last_word(loop_name: str)
             writer.transport.pause_reading()
             assert await hub.saw() == "stuck"
             writer.transport.resume_reading()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(BOUND):
                 await reader.readuntil(b"\x88\x0e\x0f\xactook nothing")
 
 
@@ -592,7 +592,7 @@ async def test_a_dead_peer_is_noticed(loop_name: str) -> None:
         async with raw(hub) as (reader, _, _end):
             assert await hub.saw() == 1006
             await hub.empty()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(BOUND):
                 frames = await reader.read()
             assert frames[0] == 0x89, "a ping"
             assert b"\x03\xf3keepalive ping timeout" in frames, "and a close with 1011"
@@ -613,7 +613,7 @@ async def test_a_server_with_links_still_stops_and_says_so(loop_name: str) -> No
             await peer.recv()
             hub.server.should_exit = True
             with pytest.raises(ConnectionClosed):
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(BOUND):
                     await peer.recv()
             assert peer.close_code == 1012
             await hub.empty()
