@@ -46,7 +46,9 @@ class Live:
     async def request(self, method: str, path: str, body: Any = None, **options: Any) -> httpx2.Response:
         """One HTTP request with the owner's token."""
         headers = {"Authorization": f"Bearer {self.token}"} | options.pop("headers", {})
-        async with httpx2.AsyncClient(base_url=self.http, headers=headers, timeout=BOUND, trust_env=False) as client:
+        async with httpx2.AsyncClient(
+            base_url=self.http, headers=headers, timeout=BOUND, trust_env=False, verify=False
+        ) as client:
             return await client.request(method, path, json=body, **options)
 
 

@@ -329,7 +329,7 @@ async def test_a_body_that_is_not_json_gets_a_typed_error(hub: Live, raw: bytes)
 
 @pytest.mark.parametrize("path", ["/messages", "/instances", "/topics", "/status", "/snapshot", "/events", "/tokens"])
 async def test_nothing_is_told_without_a_token(hub: Live, path: str) -> None:
-    async with httpx2.AsyncClient(base_url=hub.http, trust_env=False) as client:
+    async with httpx2.AsyncClient(base_url=hub.http, trust_env=False, verify=False) as client:
         answer = await client.get("/api/v1" + path)
         assert answer.status_code == 401
         assert answer.headers["www-authenticate"].startswith("Bearer")
@@ -390,7 +390,7 @@ class Stream:
 async def test_events_stream_what_an_instance_hears_and_resume_from_an_offset(hub: Live) -> None:
     first = await send(hub, "alice", "one")
     headers = {"Authorization": f"Bearer {hub.token}"}
-    async with httpx2.AsyncClient(base_url=hub.http, headers=headers, trust_env=False) as client:
+    async with httpx2.AsyncClient(base_url=hub.http, headers=headers, trust_env=False, verify=False) as client:
         async with client.stream("GET", "/api/v1/events?as=alice&after=0") as answer:
             assert answer.headers["content-type"].startswith("text/event-stream")
             events = Stream(answer)
@@ -407,7 +407,7 @@ async def test_events_without_a_name_stream_everything_that_comes(hub: Live) -> 
     await send(hub, "alice", "before")
     headers = {"Authorization": f"Bearer {hub.token}"}
     async with (
-        httpx2.AsyncClient(base_url=hub.http, headers=headers, trust_env=False) as client,
+        httpx2.AsyncClient(base_url=hub.http, headers=headers, trust_env=False, verify=False) as client,
         client.stream("GET", "/api/v1/events") as answer,
     ):
         events = Stream(answer)
@@ -501,7 +501,7 @@ async def test_the_owners_browser_lets_go_of_what_is_held_and_a_page_of_another_
     told = await go_round(hub)
     link = (await hub.request("POST", "/api/v1/links", {})).json()["url"]
     path = f"/api/v1/held/{told['offset']}/release"
-    async with httpx2.AsyncClient(base_url=hub.http, timeout=BOUND, trust_env=False) as browser:
+    async with httpx2.AsyncClient(base_url=hub.http, timeout=BOUND, trust_env=False, verify=False) as browser:
         page = await browser.get(link)
         if not browser.cookies:
             form = {"code": link.partition("code=")[2]}

@@ -430,7 +430,9 @@ async def test_an_event_stream_goes_on_after_its_last_event_id(tmp_path: Path) -
 
         headers = {"Authorization": f"Bearer {hub.token}", "Last-Event-ID": str(last)}
         async with (
-            httpx2.AsyncClient(base_url=hub.http, headers=headers, timeout=BOUND, trust_env=False) as client,
+            httpx2.AsyncClient(
+                base_url=hub.http, headers=headers, timeout=BOUND, trust_env=False, verify=False
+            ) as client,
             client.stream("GET", "/api/v1/events?as=alice") as stream,
         ):
             async for line in stream.aiter_lines():

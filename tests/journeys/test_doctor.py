@@ -48,7 +48,9 @@ class Publisher:
 @asynccontextmanager
 async def publisher(hub: HubProcess) -> AsyncIterator[Publisher]:
     headers = {"Authorization": f"Bearer {hub.token}"}
-    async with httpx2.AsyncClient(base_url=hub.http, headers=headers, timeout=BOUND, trust_env=False) as http:
+    async with httpx2.AsyncClient(
+        base_url=hub.http, headers=headers, timeout=BOUND, trust_env=False, verify=False
+    ) as http:
         yield Publisher(http)
 
 

@@ -110,7 +110,9 @@ class Killings:
 
     async def _write(self, hub: HubProcess) -> None:
         headers = {"Authorization": f"Bearer {hub.token}"}
-        async with httpx2.AsyncClient(base_url=hub.http, headers=headers, timeout=BOUND, trust_env=False) as http:
+        async with httpx2.AsyncClient(
+            base_url=hub.http, headers=headers, timeout=BOUND, trust_env=False, verify=False
+        ) as http:
             for _ in range(self.chance.randrange(1, 4)):
                 self._sent += 1
                 tag = f"bob-{self._sent}"
@@ -126,7 +128,9 @@ class Killings:
             while self._take(session, await agent.tool("check")):
                 pass
             headers = {"Authorization": f"Bearer {hub.token}"}
-            async with httpx2.AsyncClient(base_url=hub.http, headers=headers, timeout=BOUND, trust_env=False) as http:
+            async with httpx2.AsyncClient(
+                base_url=hub.http, headers=headers, timeout=BOUND, trust_env=False, verify=False
+            ) as http:
                 head = (await http.get("/api/v1/status")).json()["head"]
             self.checker.caught_up(session, head)
         finally:

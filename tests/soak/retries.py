@@ -174,7 +174,9 @@ class Clerk:
 
     async def _by_http(self, hub: HubProcess) -> None:
         headers = {"Authorization": f"Bearer {hub.token}"}
-        async with httpx2.AsyncClient(base_url=hub.http, headers=headers, timeout=BOUND, trust_env=False) as http:
+        async with httpx2.AsyncClient(
+            base_url=hub.http, headers=headers, timeout=BOUND, trust_env=False, verify=False
+        ) as http:
             while (number := self._next()) is not None:
                 answer = None
                 try:

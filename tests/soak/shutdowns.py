@@ -171,7 +171,7 @@ async def _session(hub: HubProcess, name: str) -> AsyncIterator[ClientConnection
 
 def _http(hub: HubProcess) -> httpx2.AsyncClient:
     headers = {"Authorization": f"Bearer {hub.token}"}
-    return httpx2.AsyncClient(base_url=hub.http, headers=headers, timeout=90, trust_env=False)
+    return httpx2.AsyncClient(base_url=hub.http, headers=headers, timeout=90, trust_env=False, verify=False)
 
 
 @asynccontextmanager

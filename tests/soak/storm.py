@@ -232,7 +232,9 @@ class Storm:
     @asynccontextmanager
     async def _http(self, hub: HubProcess) -> AsyncIterator[httpx2.AsyncClient]:
         headers = {"Authorization": f"Bearer {hub.token}"}
-        async with httpx2.AsyncClient(base_url=hub.http, headers=headers, timeout=BOUND, trust_env=False) as client:
+        async with httpx2.AsyncClient(
+            base_url=hub.http, headers=headers, timeout=BOUND, trust_env=False, verify=False
+        ) as client:
             yield client
 
     @asynccontextmanager
