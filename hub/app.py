@@ -380,6 +380,8 @@ class Server(uvicorn.Server):
     def __init__(self, config: ServerConfig, app: App) -> None:
         super().__init__(config)
         self._app = app
+        self._told = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -387,16 +389,33 @@ class Server(uvicorn.Server):
 
     def stop(self) -> None:
         """End as on SIGTERM."""
-        self.should_exit = True
+        self.handle_exit(signal.SIGTERM, None)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A signal, at any moment: a second one by Ctrl-C waits for nobody any more."""
+        super().handle_exit(sig, frame)
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._told.set)
+
+    async def main_loop(self) -> None:
+        """Until told to stop. uvicorn would look ten times a second; what it does else is due once a second."""
+        self._loop = asyncio.get_running_loop()
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._told.wait(), 1.0)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no more, say goodbye, and return once all is closed: uvicorn's own way would wait for fixed times."""
         for listening in self.servers:
             listening.close()
+        for each in sockets or []:
+            each.close()
         await self._app.bridge.stop()
         await self._app.stage.stop()
         await self._app.node.stop()
         await self._part()
-        await super().shutdown(sockets)
+        for listening in self.servers:
+            await listening.wait_closed()
 
     async def _part(self) -> None:
         """Let every connection take its last answers and end, and cut off what has not by GOODBYE.
@@ -405,15 +424,21 @@ class Server(uvicorn.Server):
         system reset it, and the peer might never see what was said last.
         """
         self._app.connections.hurry()
-        connections = self.server_state.connections
+        connections, requests = self.server_state.connections, self.server_state.tasks
         for each in list(connections):
             if not isinstance(each, WebSocketProtocol | Link):
                 each.shutdown()
-        until = asyncio.get_running_loop().time() + GOODBYE
-        while connections and not self.force_exit and asyncio.get_running_loop().time() < until:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)  # uvicorn tells nobody that one has ended
+        await self._empty(connections)
         for each in list(connections):
             each.transport.abort()
+        await self._empty(requests)
+        for task in list(requests):
+            task.cancel()
+
+    async def _empty(self, what: set[Any]) -> None:
+        until = asyncio.get_running_loop().time() + GOODBYE
+        while what and not self.force_exit and asyncio.get_running_loop().time() < until:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)  # uvicorn tells nobody that one has ended
 
 
 def listen(settings: Settings) -> socket.socket:
@@ -485,7 +510,6 @@ def prepare(app: App) -> tuple[Server, socket.socket]:
         ws_max_size=settings.max_frame,
         ws_ping_interval=settings.ping_interval,
         ws_ping_timeout=settings.ping_timeout,
-        timeout_graceful_shutdown=int(GOODBYE),
         ssl_certfile=settings.tls_cert,
         ssl_keyfile=settings.tls_key,
     )

@@ -52,6 +52,7 @@ THE_CLIENT = "tests/hub/test_client.py::test_a_client_that_meets_a_bug_says_so_a
 NOTICED = {
     "hub/node.py watch": Noticed("the hub says so and ends: Node._break", HUB_ENDS),
     "hub/node.py _flush_later": Noticed("the same", HUB_ENDS),
+    "hub/app.py handle_exit": LAST_RESORT,
     "hub/journal.py run": Noticed("the journal's task, which waits for it", HUB_ENDS),
     "hub/connection.py begin": LAST_RESORT,
     "hub/connection.py _hear": THE_CONNECTION,
