@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expec
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync",
          "--disable-component-update"]  # fmt: skip
-expect.set_options(timeout=15_000)  # milliseconds; what is slow here is the machine
+expect.set_options(timeout=30_000)  # milliseconds; what is slow here is the machine
 # Chromium says so itself
 LOST = re.compile(r"WebSocket connection to .* failed|ERR_CONNECTION_REFUSED|status of (401|410)")
 
@@ -39,7 +39,7 @@ class Window:
     ) -> Page:
         more = {"timezone_id": "UTC", "viewport": {"width": width, "height": 800}} | more
         context = self.browser.new_context(**more)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(30_000)
         self._contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: self.said.append(f"{message.type}: {message.text}"))
@@ -59,11 +59,11 @@ class Window:
 
 
 def wait_until(page: Page, so: Callable[[], bool]) -> None:
-    for _ in range(1_500):
+    for _ in range(3_000):
         if so():
             return
         page.wait_for_timeout(10)  # the browser's events are handled meanwhile, which a sleep would not let them be
-    raise AssertionError("it did not come to that within 15 s")
+    raise AssertionError("it did not come to that within 30 s")
 
 
 def is_drawn(page: Page) -> None:
