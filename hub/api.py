@@ -189,6 +189,10 @@ class Api:
         query = request.query_params
         limit = number(query.get("limit"), "limit", 1, MAX_PAGE, 50)
         wait = _seconds(query.get("wait"), "wait")
+        if "at" in query and ("as" in query or query.get("unread")):
+            raise BadValue(
+                "An earlier moment is shown to who observes, not to an instance.", "Leave out `at`, or `as`."
+            )
         if query.get("unread"):
             instance = await self._acting(request, None, "subscribe")
             found, more = await self._waiting(
@@ -216,14 +220,27 @@ class Api:
             before=number(query["before"], "before", 0, 2**63 - 1, 0) if "before" in query else None,
             after=number(query["after"], "after", 0, 2**63 - 1, 0) if "after" in query else None,
         )
+        scene: inquiry.Scene = self.node
         if asker is None:
-            found, more = await inquiry.history(self.node, None, asked)
+            source = await self._then(request)
+            scene = source.scene
+            found, more = await inquiry.history(scene, None, source.meant(asked))
         else:
             found, more = await self._waiting(request, asker, wait, lambda: inquiry.history(self.node, asker, asked))
         page = self._page(found, more)
         if query.get("ladder"):
-            page["ladders"] = await inquiry.states(self.node, found)
+            page["ladders"] = await inquiry.states(scene, found)
+            page["senders"] = inquiry.senders(scene, found)
         return json_response(page)
+
+    async def _then(self, request: Request) -> Source:
+        """Who answers: the present, or, to who may observe, the moment that the query names.
+
+        Raises BadValue, UnknownMoment, and Forbidden.
+        """
+        if "at" in request.query_params:
+            self._identify(request).require("observe")
+        return await self.source.at(request.query_params.get("at"))
 
     async def pulse(self, request: Request) -> Response:
         self._identify(request).require("observe")
@@ -235,7 +252,8 @@ class Api:
         asker = None
         if "as" in request.query_params or "observe" not in identity.grant.scopes:
             asker = await self._acting(request, None, "subscribe")
-        return json_response((await inquiry.message(self.node, asker, request.path_params["id"])).told())
+        scene = self.node if asker is not None else (await self._then(request)).scene
+        return json_response((await inquiry.message(scene, asker, request.path_params["id"])).told())
 
     async def read(self, request: Request) -> Response:
         body = await read_body(request, ReadBody, self._max_frame)
@@ -343,21 +361,21 @@ class Api:
 
     async def instance(self, request: Request) -> Response:
         self._identify(request).require("observe")
-        return json_response(await self.source.instance(request.path_params["name"]))
+        return json_response(await (await self._then(request)).instance(request.path_params["name"]))
 
     async def queue(self, request: Request) -> Response:
         self._identify(request).require("observe")
         limit = number(request.query_params.get("limit"), "limit", 1, MAX_PAGE, 50)
-        return json_response(await self.source.queue(request.path_params["name"], limit))
+        return json_response(await (await self._then(request)).queue(request.path_params["name"], limit))
 
     async def activity(self, request: Request) -> Response:
         self._identify(request).require("observe")
         hours = number(request.query_params.get("hours"), "hours", 1, MAX_HOURS, 6)
-        return json_response(await self.source.activity(request.path_params["name"], hours))
+        return json_response(await (await self._then(request)).activity(request.path_params["name"], hours))
 
     async def replies(self, request: Request) -> Response:
         self._identify(request).require("observe")
-        return json_response(await self.source.replies(request.path_params["name"]))
+        return json_response(await (await self._then(request)).replies(request.path_params["name"]))
 
     async def register(self, request: Request) -> Response:
         body = await read_body(request, RegisterBody, self._max_frame)
@@ -401,7 +419,7 @@ class Api:
 
     async def topics(self, request: Request) -> Response:
         self._identify(request)
-        return json_response(await self.source.topics())
+        return json_response(await (await self._then(request)).topics())
 
     async def subscriptions(self, request: Request) -> Response:
         if request.method == "GET":
@@ -424,7 +442,7 @@ class Api:
     async def snapshot(self, request: Request) -> Response:
         self._identify(request).require("observe")
         recent = number(request.query_params.get("recent"), "recent", 0, inquiry.RECENT, inquiry.RECENT)
-        return json_response(await self.source.snapshot(recent, request.query_params.get("at")))
+        return json_response(await (await self._then(request)).snapshot(recent))
 
     async def timeline(self, request: Request) -> Response:
         self._identify(request).require("observe")

@@ -184,6 +184,7 @@ class App:
         self.node.replay = file
         head = self.node.hub.head
         then = await self.history.ask(self.history.archive.then, archive.Place(head, head + 1), self.node.now(), "")
+        self.node.live = False
         self.node.attended = then.attendance.known
         self.node.hub.attend(then.attendance, self.node.now())
 

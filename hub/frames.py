@@ -255,10 +255,11 @@ class Step(Struct, kw_only=True):
     """Where a message is for one recipient, and since when. What is not known is null."""
 
     name: str
-    state: str  # accepted, pushed, received, read, answered, expired, purged; held, dropped
+    state: str  # accepted, pushed, received, read, answered, expired, purged; held, dropped; unknown
     at: datetime | None = None
     times: dict[str, datetime | None] = {}  # each rung it has reached, and when; one that is not here it has not
     online: bool = False
+    unknown: list[str] | UnsetType = UNSET  # rungs of which nobody knows whether it had come so far
 
 
 class Answer(Struct, kw_only=True):

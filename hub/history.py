@@ -121,15 +121,15 @@ _FATES = """
 _ASKED = """
     SELECT asked.origin, asked.sender, asked."to", asked.topic, asked.at, answer.origin, answer.sender, min(answer.at)
       FROM (SELECT offset, id, origin, sender, "to", topic, at FROM messages INDEXED BY messages_origin
-             WHERE origin = :origin AND offset > :after ORDER BY offset DESC LIMIT :limit) asked
+             WHERE origin = :origin AND offset > :after AND offset <= :upto ORDER BY offset DESC LIMIT :limit) asked
       LEFT JOIN messages answer ON answer.reply_to = asked.id AND answer.offset > asked.offset
-                               AND +answer.origin NOT IN (0, :origin)
+                               AND answer.offset <= :upto AND +answer.origin NOT IN (0, :origin)
      GROUP BY asked.offset, answer.origin ORDER BY asked.offset DESC LIMIT 10 * :limit
     """
 _ANSWERED = """
     SELECT asked.origin, asked.sender, asked."to", asked.topic, asked.at, :origin, answer.sender, min(answer.at)
       FROM (SELECT offset, reply_to, sender, at FROM messages INDEXED BY messages_origin
-             WHERE origin = :origin AND offset > :after AND reply_to IS NOT NULL
+             WHERE origin = :origin AND offset > :after AND offset <= :upto AND reply_to IS NOT NULL
              ORDER BY offset DESC LIMIT :limit) answer
       JOIN messages asked ON asked.id = answer.reply_to AND asked.offset < answer.offset
                          AND +asked.origin NOT IN (0, :origin)
@@ -702,9 +702,9 @@ class History:
             )
             return [Fate(named, origin, at, bool(expired), offset) for named, origin, at, expired, offset in rows]
 
-    async def exchanges(self, origin: int, after: int, limit: int) -> list[Exchange]:
+    async def exchanges(self, origin: int, after: int, limit: int, upto: int = END) -> list[Exchange]:
         """See `Log.exchanges`."""
-        parameters = {"origin": origin, "after": after, "limit": limit}
+        parameters = {"origin": origin, "after": after, "upto": upto, "limit": limit}
         async with self._failing():
             return [
                 Exchange(*row)

@@ -246,7 +246,7 @@ class Hub:
                         each.number,
                         instance,
                         observer=False,
-                        position=self.head,
+                        position=0,  # what was pushed to it is in no log
                         credit=0,
                         secret=None,
                         client=each.client,
@@ -765,9 +765,12 @@ class Hub:
         times: Mapping[tuple[int, str], float] | None = None,
         *,
         purged: Mapping[int, float] | None = None,
+        unknown: Mapping[int, tuple[str, ...]] | None = None,
     ) -> list[frames.Step]:
         """Where a message is for each recipient; see `Receipts.ladder`."""
-        return self._receipts.ladder(message, answered, now, expired, times or {}, purged=purged or {})
+        return self._receipts.ladder(
+            message, answered, now, expired, times or {}, purged=purged or {}, unknown=unknown or {}
+        )
 
     # Inside
 

@@ -17,7 +17,7 @@ from hub.holds import written
 from hub.hub import Hub
 from hub.log import END, Party, Readable, Search, Span
 from hub.message import Message
-from hub.milestones import Milestones
+from hub.milestones import RUNGS, Milestones
 from hub.registry import Instance
 from hub.topic import INBOX, address, name_key, pattern_key
 
@@ -35,7 +35,8 @@ class Scene(Protocol):
 
     `unsure` are the origins of which nobody knows how far they had read, `undated` those of which nobody knows since
     when they were here. `version` and `started_at` are None where the log does not go back to the start. If not
-    `attended`, nobody knows who was here.
+    `attended`, nobody knows who was here; if not `live`, the sessions are those that the log tells of, and nobody knows
+    what had been pushed to them.
     """
 
     @property
@@ -48,6 +49,8 @@ class Scene(Protocol):
     def started_at(self) -> float | None: ...
     @property
     def past(self) -> bool: ...
+    @property
+    def live(self) -> bool: ...
     @property
     def unsure(self) -> frozenset[int]: ...
     @property
@@ -208,8 +211,12 @@ async def message(node: Scene, asker: Instance | None, message_id: str) -> Found
         return kept
     if not found:
         raise UnknownMessage(
-            f"There is no message {message_id[:40]!r} that you sent or were sent.",
-            "It may be older than the log goes back; `hubbub history` shows what is kept.",
+            f"There was no message {message_id[:40]!r} at that moment."
+            if node.past
+            else f"There is no message {message_id[:40]!r} that you sent or were sent.",
+            "It may have come later, or be older than the log goes back."
+            if node.past
+            else "It may be older than the log goes back; `hubbub history` shows what is kept.",
         )
     chosen = found[0]
     fates = await _fates(node, [chosen])
@@ -259,7 +266,26 @@ def _ladder(
     """`times` is a `Milestones.at`."""
     purged = _purged(message, purges)
     expired = fates.expired.get((message.id, message.offset), set())
-    return node.hub.ladder(message, fates.answered.get(message.id, {}), node.now(), expired, times, purged=purged)
+    return node.hub.ladder(
+        message,
+        fates.answered.get(message.id, {}),
+        node.now(),
+        expired,
+        times,
+        purged=purged,
+        unknown={} if node.live else _unknown(node, message),
+    )
+
+
+def _unknown(node: Scene, message: Message) -> dict[int, tuple[str, ...]]:
+    """The rungs of which nobody knows whether the message had come so far, by the recipients' origins."""
+    found: dict[int, tuple[str, ...]] = {}
+    for each in node.hub.registry.recipients(message):
+        if each.origin in node.unsure:
+            found[each.origin] = RUNGS
+        elif each.received < message.offset and (not node.attended or node.hub.sessions_of(each)):
+            found[each.origin] = RUNGS[:1]
+    return found
 
 
 def _answer(message: Message, answered: dict[int, float], now: float) -> frames.Answer | None:
@@ -369,8 +395,13 @@ async def instance(node: Scene, asked: Instance, now: float) -> dict[str, Any]:
         "oldest_unread_at": None if oldest_at is None or asked.origin in node.unsure else frames.moment(oldest_at),
         "registered_at": None if asked.origin < 0 else frames.moment(asked.registered_at),  # one that a file names only
         "topics": sorted(asked.subscriptions),
-        "also": [each.name for each in asked.holdings if each.until is None and each.forwards_until],
+        "also": also(asked),
     }
+
+
+def also(instance: Instance) -> list[str]:
+    """Its earlier names that still lead to it."""
+    return [each.name for each in instance.holdings if each.until is None and each.forwards_until]
 
 
 def presence(node: Scene, instance: Instance) -> dict[str, Any]:
@@ -456,10 +487,20 @@ def stopped(node: Scene) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
+def senders(node: Scene, messages: Sequence[Message]) -> dict[int, str]:
+    """What those are called by now who said these messages under another name, by the messages' offsets."""
+    known = node.hub.registry.instances
+    return {
+        each.offset: known[each.origin].name
+        for each in messages
+        if each.origin in known and known[each.origin].name != each.sender
+    }
+
+
 def parties(node: Scene) -> list[dict[str, Any]]:
-    """Everybody, and what they hear: enough to know who is sent a message that is said now."""
+    """Everybody with the earlier names that lead to them, and what they hear: it says who is sent what."""
     return [
-        {"name": each.name, "topics": sorted(each.subscriptions)}
+        {"name": each.name, "also": also(each), "topics": sorted(each.subscriptions)}
         for each in sorted(node.hub.registry.instances.values(), key=lambda each: each.name.lower())
     ]
 

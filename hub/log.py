@@ -144,6 +144,13 @@ class Readable(Protocol):
     async def fates(self, ids: Collection[str]) -> list[Fate]:
         """Who has first replied to each of these messages and when, and for whom they expired."""
 
+    async def exchanges(self, origin: int, after: int, limit: int, upto: int = END) -> list[Exchange]:
+        """What one instance said past `after`, up to `upto`, with the first answers to it, and what it answered; its
+        newest `limit` messages of each kind, and at most ten times as many answers."""
+
+    async def oldest(self, topics: Collection[str]) -> dict[str, float]:
+        """When the oldest kept message of each of these topics came, in seconds since 1970; of those that have one."""
+
 
 class Log(Readable, Protocol):
     """An ordered, durable log with the hub's tables beside it."""
@@ -160,13 +167,6 @@ class Log(Readable, Protocol):
 
     async def tail(self, count: int, size: int, upto: int = END) -> list[Message]:
         """The newest messages up to an offset, oldest first: at most `count`, and at most `size` bytes of them."""
-
-    async def exchanges(self, origin: int, after: int, limit: int) -> list[Exchange]:
-        """What one instance said past `after` with the first answers to it, and what it answered; its newest `limit`
-        messages of each kind, and at most ten times as many answers."""
-
-    async def oldest(self, topics: Collection[str]) -> dict[str, float]:
-        """When the oldest kept message of each of these topics came, in seconds since 1970; of those that have one."""
 
     async def ages(self, after: int, limit: int) -> list[Age]:
         """The oldest messages past `after`, as retention sees them: at most `limit`."""

@@ -63,9 +63,10 @@ class Node:
     """See the module. `upkeep` names what the disk wants done behind the head; `uploaded` knows the files
     that messages may carry; `clock` gives seconds since 1970.
 
-    `past`, `unsure` and `undated` are for `inquiry.Scene`: this is the present, and all of it is known."""
+    `past`, `live`, `unsure` and `undated` are for `inquiry.Scene`: this is the present, and all of it is known."""
 
     past = False
+    live = True
     unsure: frozenset[int] = frozenset()
     undated: frozenset[int] = frozenset()
     attended = True

@@ -1,7 +1,7 @@
 """What may be asked of one instance beside its row: its names and sessions, its queue, what it did, how it answers.
 
-Nothing here marks anything as read, and each answer costs a bounded amount: the log is looked through for at most REACH
-places back, and the answer says how far that was.
+Of now and of then, as in `hub.inquiry`. Nothing here marks anything as read, and each answer costs a bounded amount:
+the log is looked through for at most REACH places back, and the answer says how far that was.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from typing import Any
 
 from hub import activity, frames, inquiry, pace, wire
 from hub.fold import JOINED, LEFT, PRESENCE, STARTED, STOPPED
+from hub.inquiry import Scene
 from hub.log import Search
 from hub.message import Message
-from hub.node import Node
 from hub.registry import Instance
 
 REACH = 200_000  # places of the log that are looked through, from the newest back
@@ -21,14 +21,18 @@ EXCHANGES = 2000  # messages that an instance said, and as many that it answered
 HOUR = 3600.0
 
 
-async def particulars(node: Node, name: str) -> dict[str, Any]:
-    """Who is called so: its row as in `inquiry.instances`, and what is too much for a row. Raises UnknownInstance."""
+async def particulars(node: Scene, name: str) -> dict[str, Any]:
+    """Who is called so: its row as in `inquiry.instances`, and what is too much for a row. Raises UnknownInstance.
+
+    What was pushed to a session, and its credit, is None where the session is one that the log tells of.
+    """
     instance = node.hub.instance(name)
+    unsure = instance.origin in node.unsure
     return {
         "at": frames.moment(node.now()),
         **await inquiry.instance(node, instance, node.now()),
-        "received": instance.received,
-        "read": instance.read,
+        "received": None if unsure else instance.received,
+        "read": None if unsure else instance.read,
         "names": [
             {
                 "name": each.name,
@@ -41,11 +45,11 @@ async def particulars(node: Node, name: str) -> dict[str, Any]:
         "clients": [
             {
                 "client": each.client,
-                "since": frames.moment(each.joined_at),
+                "since": None if instance.origin in node.undated else frames.moment(each.joined_at),
                 "observer": each.observer,
-                "pushed": each.pushed,
-                "received": each.received,
-                "credit": each.credit,
+                "pushed": each.pushed if node.live else None,
+                "received": each.received if node.live else None,
+                "credit": each.credit if node.live else None,
             }
             for each in node.hub.sessions_of(instance)
         ],
@@ -53,9 +57,11 @@ async def particulars(node: Node, name: str) -> dict[str, Any]:
     }
 
 
-async def queue(node: Node, name: str, limit: int) -> dict[str, Any]:
-    """The oldest messages that an instance has not read. Raises UnknownInstance."""
+async def queue(node: Scene, name: str, limit: int) -> dict[str, Any]:
+    """The oldest messages that an instance has not read; None where that is not known. Raises UnknownInstance."""
     instance = node.hub.instance(name)
+    if instance.origin in node.unsure:
+        return {"messages": [], "more": None, "unread": None}
     found, more = await inquiry.unread(node, instance, limit)
     return {
         "messages": [wire.raw(each) for each in found],
@@ -64,7 +70,7 @@ async def queue(node: Node, name: str, limit: int) -> dict[str, Any]:
     }
 
 
-async def doings(node: Node, name: str, hours: float) -> dict[str, Any]:
+async def doings(node: Scene, name: str, hours: float) -> dict[str, Any]:
     """What an instance did in the last `hours`, or since it is there: stretches of one state each, the oldest first.
     Raises UnknownInstance.
 
@@ -75,12 +81,13 @@ async def doings(node: Node, name: str, hours: float) -> dict[str, Any]:
     began = min(now, max(now - hours * HOUR, instance.registered_at))
     after = max(0, node.hub.head - REACH)
     facts, whole = await _facts(node, instance, after)
+    standing = node.hub.standing(instance)
     found = activity.stretches(
         facts,
         began,
         now,
-        before=activity.OFFLINE if whole and after < instance.origin else activity.UNKNOWN,
-        standing=node.hub.standing(instance),
+        before=activity.OFFLINE if node.attended and whole and after < instance.origin else activity.UNKNOWN,
+        standing=(standing.state, standing.since) if node.attended else (activity.UNKNOWN, began),
     )
     activity.name_the_awaited(found, await node.log.exchanges(instance.origin, after, EXCHANGES), instance.origin)
     return {
@@ -98,7 +105,7 @@ async def doings(node: Node, name: str, hours: float) -> dict[str, Any]:
     }
 
 
-async def _facts(node: Node, instance: Instance, after: int) -> tuple[list[Message], bool]:
+async def _facts(node: Scene, instance: Instance, after: int) -> tuple[list[Message], bool]:
     """What the log tells of an instance's presence past `after`, and whether that is all there was to tell.
 
     Where there is more of one kind than FACTS, what is older than those is left out of all: it would be half a story.
@@ -115,7 +122,7 @@ async def _facts(node: Node, instance: Instance, after: int) -> tuple[list[Messa
     return facts, first == after and node.hub.floor <= instance.origin
 
 
-async def replies(node: Node, name: str) -> dict[str, Any]:
+async def replies(node: Scene, name: str) -> dict[str, Any]:
     """How quickly an instance answers each other one, and is answered: out of its newest EXCHANGES messages, and as
     many that it answered. Raises UnknownInstance."""
     instance = node.hub.instance(name)

@@ -19,7 +19,7 @@ from hub.errors import BadValue, StorageFailed, UnknownMoment
 from hub.frames import moment
 from hub.history import History
 from hub.hub import Hub, Limits
-from hub.log import Fate, Readable, Search, Span
+from hub.log import END, Exchange, Fate, Readable, Search, Span
 from hub.message import Message
 
 TAIL = 1000  # messages of the log that a past hub has in memory: as many as a snapshot looks through for its newest
@@ -48,6 +48,7 @@ class Past:
         self.unsure = then.unsure
         self.undated = frozenset(each.origin for each in then.attendance.sessions if each.joined_at is None)
         self.past = True
+        self.live = False
         # Of a hub that was killed the log says only that it started again: from when on it was gone is not known.
         killed = around.restarted and at > (around.at or at)
         self.attended = then.attendance.known
@@ -72,6 +73,10 @@ class Past:
     def now(self) -> float:
         """The moment, in seconds since 1970."""
         return self._at
+
+    def told(self) -> dict[str, Any]:
+        """What is to be known of this moment beside its answers: `past` of GET /snapshot."""
+        return {"offset": self.hub.head, "running": self.running, "unsure": self.unsure_names()}
 
     def problems(self) -> list[str]:
         """What was wrong with the hub then is in its own log, and not in this one."""
@@ -197,6 +202,14 @@ class UpTo:
     async def fates(self, ids: Collection[str]) -> list[Fate]:
         """See `Log.fates`."""
         return [each for each in await self._log.fates(ids) if each.at <= self._at]
+
+    async def exchanges(self, origin: int, after: int, limit: int, upto: int = END) -> list[Exchange]:
+        """See `Log.exchanges`."""
+        return await self._log.exchanges(origin, after, limit, min(upto, self._head))
+
+    async def oldest(self, topics: Collection[str]) -> dict[str, float]:
+        """See `Log.oldest`."""
+        return {topic: at for topic, at in (await self._log.oldest(topics)).items() if at <= self._at}
 
     def _cut(self, spans: Sequence[Span]) -> list[Span]:
         return [each._replace(upto=min(each.upto, self._head)) for each in spans if each.after < self._head]

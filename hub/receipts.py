@@ -16,6 +16,7 @@ from hub.registry import Instance, Registry, hears
 from hub.topic import ALL, INBOX, is_pattern, near
 
 SHOWN_RECIPIENTS = 20
+UNKNOWN = "unknown"  # a state: nobody can tell how far a message had come
 MAX_KEPT = 10_000  # answers kept for the next publish, whatever names and topics come
 
 
@@ -155,19 +156,22 @@ class Receipts:
         times: Mapping[tuple[int, str], float],
         *,
         purged: Mapping[int, float],
+        unknown: Mapping[int, tuple[str, ...]],
     ) -> list[frames.Step]:
         """Where a message is for each recipient, and when it came there.
 
         `answered` says which origins have replied to it, and when; for the origins in `expired` its time was over
         before it reached them, whatever their cursors have passed since; for those in `purged` a person had the cursor
-        pass over it then; `times` is a `Milestones.at`.
+        pass over it then; `times` is a `Milestones.at`. `unknown` are the rungs of which nobody can tell: where that is
+        more than whether it was pushed, so is the state.
         """
         steps: list[frames.Step] = []
         for instance in self._registry.recipients(message):
             origin = instance.origin
-            rungs = self._rungs(instance, message.offset)
+            unsure = unknown.get(origin, ())
+            rungs = {each for each in self._rungs(instance, message.offset) if each not in unsure}
             climbed = {"accepted": _moment(message.at)}
-            if origin in expired or (not rungs and message.expired(now)):
+            if origin in expired or (not rungs and len(unsure) < 2 and message.expired(now)):
                 climbed["expired"] = _moment(message.expires_at)
             elif origin in purged:
                 # The cursor does not tell what had reached the client before; its movements may.
@@ -178,7 +182,12 @@ class Receipts:
                 climbed |= {rung: _moment(times.get((origin, rung))) for rung in RUNGS if rung in rungs}
             if origin in answered:
                 climbed["answered"] = _moment(answered[origin])
-            steps.append(_step(instance.name, climbed, online=self._presence.online(instance)))
+            step = _step(instance.name, climbed, online=self._presence.online(instance))
+            if unsure and step.state == "accepted":
+                step.unknown = list(unsure)
+                if len(unsure) > 1:
+                    step.state, step.at = UNKNOWN, None
+            steps.append(step)
         if not steps and message.topic.startswith(INBOX):
             climbed = {"accepted": _moment(message.at)}
             if message.expired(now):

@@ -309,11 +309,12 @@ class MemoryLog:
             found.setdefault((fate.id, fate.origin, fate.offset), fate)
         return list(found.values())
 
-    async def exchanges(self, origin: int, after: int, limit: int) -> list[Exchange]:
-        newest = [each for each in reversed(self.messages) if each.offset > after and each.origin == origin]
+    async def exchanges(self, origin: int, after: int, limit: int, upto: int = END) -> list[Exchange]:
+        newest = [each for each in reversed(self.messages) if after < each.offset <= upto and each.origin == origin]
         found: list[Exchange] = []
         for asked in newest[:limit]:
-            others = [each for each in self._answers(asked.id, asked.offset) if each.origin not in (0, origin)]
+            answers = [each for each in self._answers(asked.id, asked.offset) if each.offset <= upto]
+            others = [each for each in answers if each.origin not in (0, origin)]
             for by in {each.origin: None for each in others} or {None: None}:
                 first = next((each for each in others if each.origin == by), None)
                 found.append(_exchange(asked, first))
