@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from msgspec import Struct, structs
 
-from dashboard.view import Entry, entry
+from dashboard.view import UNKNOWN, Entry, entry
 from dashboard.words import clock, visible
 from hub.topic import ALL, INBOX, is_pattern
 
@@ -173,9 +173,12 @@ def where(steps: Sequence[Mapping[str, str]]) -> Where:
     if not steps:
         return Where(rung=0, words="nobody hears it")
     states = [each["state"] for each in steps]
-    odd = [each for each in states if each not in RUNGS]
+    odd = [each for each in states if each not in RUNGS and each != UNKNOWN]
     if odd:
         return Where(rung=-1, words=odd[0] if len(states) == 1 else f"{odd[0]} for {len(odd)} of {len(states)}")
+    unknown = states.count(UNKNOWN)
+    if unknown:
+        return Where(rung=0, words=UNKNOWN if unknown == len(states) else f"{UNKNOWN} for {unknown} of {len(states)}")
     rungs = [RUNGS.index(each) for each in states]
     lowest, highest = min(rungs), max(rungs)
     if len(rungs) == 1:

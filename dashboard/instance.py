@@ -11,7 +11,7 @@ from msgspec import Struct
 from dashboard import links
 from dashboard.lane import Lane, lane
 from dashboard.said import Name, Said, said
-from dashboard.view import TOO_LONG, state_of
+from dashboard.view import TOO_LONG, UNKNOWN, state_of
 from dashboard.words import ago, clock, count, hue, instant, plural, span, took, visible
 
 WAKES = {True: "a message wakes it", False: "no message wakes it", None: "whether a message wakes it is unknown"}
@@ -60,6 +60,7 @@ class InstancePage(Struct, frozen=True, kw_only=True):
     paused: bool  # whether what it sends does
     online: bool
     state: str
+    unsure: bool  # nobody knows how far it had read
     seen: str
     seen_at: str
     registered: str
@@ -105,15 +106,16 @@ def instance_page(
         human=told["human"],
         held=told["held"],
         paused=told["paused"],
-        online=told["online"],
+        online=bool(told["online"]),
+        unsure=queue["unread"] is None,
         state=state_of(told, now),
-        seen="" if told["online"] else ago(now - instant(told["last_seen"])),
-        seen_at=told["last_seen"],
+        seen="" if told["online"] or not told["last_seen"] else ago(now - instant(told["last_seen"])),
+        seen_at=told["last_seen"] or "",
         registered=clock(instant(told["registered_at"]), now, zone) if told["registered_at"] else "unknown",
         registered_at=told["registered_at"] or "",
         client=visible(told["client"] or ""),
         reached=_reached(told),
-        read=count(told["read"]) if told["read"] else "nothing yet",
+        read=UNKNOWN if told["read"] is None else count(told["read"]) if told["read"] else "nothing yet",
         former=[_former(each, now) for each in told["names"] if each["name"].lower() != told["name"].lower()],
         sessions=[_session(each, head, now, zone) for each in told["clients"]],
         subscriptions=[
@@ -122,7 +124,7 @@ def instance_page(
             )
             for each in told["subscriptions"]
         ],
-        unread=count(queue["unread"]),
+        unread=UNKNOWN if queue["unread"] is None else f"{count(queue['unread'])} unread",
         waiting=queue["unread"] != 0,
         oldest="" if oldest is None else span(oldest),
         late=oldest is not None and oldest >= TOO_LONG,
@@ -138,6 +140,8 @@ def instance_page(
 
 
 def _reached(told: Mapping[str, Any]) -> str:
+    if told["online"] is None:
+        return UNKNOWN
     if not told["online"]:
         return "not now: what is sent waits in the queue"
     hops = ", then ".join(visible(each) for each in told["hops"] or ())
@@ -154,14 +158,15 @@ def _former(each: Mapping[str, Any], now: int) -> Former:
 
 
 def _session(each: Mapping[str, Any], head: int, now: int, zone: tzinfo | None) -> Session:
-    behind = head - each["pushed"]
+    pushed = each["pushed"]
+    behind = 0 if pushed is None else head - pushed
     return Session(
         client=visible(each["client"] or "not told") + (", observing" if each["observer"] else ""),
-        since=clock(instant(each["since"]), now, zone),
-        since_at=each["since"],
-        behind="nothing" if behind <= 0 else plural(behind, "place"),
-        credit=count(each["credit"]),
-        unconfirmed=each["received"] < each["pushed"],
+        since=clock(instant(each["since"]), now, zone) if each["since"] else UNKNOWN,
+        since_at=each["since"] or "",
+        behind=UNKNOWN if pushed is None else "nothing" if behind <= 0 else plural(behind, "place"),
+        credit=UNKNOWN if each["credit"] is None else count(each["credit"]),
+        unconfirmed=pushed is not None and each["received"] < pushed,
     )
 
 

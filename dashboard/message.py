@@ -36,6 +36,7 @@ class Rung(Struct, frozen=True, kw_only=True):
 
     name: str
     reached: bool
+    unknown: bool  # nobody can tell whether it had
     time: str
     at: str
     after: str
@@ -176,8 +177,8 @@ def _where(step: Mapping[str, Any], sent: int, now: int, zone: tzinfo | None) ->
     times: Mapping[str, str | None] = step["times"]
     name = visible(step["name"])
     ended = step["state"] in ENDED
-    rungs = [_rung(rung, times, sent, now, zone) for rung in RUNGS]
-    rungs += [_rung(rung, times, sent, now, zone) for rung in times if rung not in RUNGS]
+    rungs = [_rung(rung, step, sent, now, zone) for rung in RUNGS]
+    rungs += [_rung(rung, step, sent, now, zone) for rung in times if rung not in RUNGS]
     return Where(
         name=name,
         hue=hue(name),
@@ -189,12 +190,14 @@ def _where(step: Mapping[str, Any], sent: int, now: int, zone: tzinfo | None) ->
     )
 
 
-def _rung(rung: str, times: Mapping[str, str | None], sent: int, now: int, zone: tzinfo | None) -> Rung:
+def _rung(rung: str, step: Mapping[str, Any], sent: int, now: int, zone: tzinfo | None) -> Rung:
+    times: Mapping[str, str | None] = step["times"]
     text = times.get(rung)
     at = None if text is None else instant(text)
     return Rung(
         name=rung,
         reached=rung in times,
+        unknown=rung in step.get("unknown", ()),
         time="" if at is None else clock(at, now, zone),
         at=text or "",
         after="" if at is None or rung == "accepted" else f"+{took(at - sent)}",

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import quote, urlencode
 from uuid import uuid4
 
 import msgspec
@@ -18,11 +19,14 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from dashboard.assets import TEMPLATES, Assets
+from dashboard.moment import Here, stay
 from dashboard.part import hands
 from dashboard.shell import shell
 from dashboard.source import Source
+from dashboard.timeline import SPEEDS, Scrubber, scrubber
 from dashboard.views import VIEWS, View, plain
-from dashboard.words import HUES
+from dashboard.words import HUES, visible
+from hub.errors import HubbubError
 
 _OWN_HOST = re.compile(r"[A-Za-z0-9.-]+(:\d+)?|\[[0-9A-Fa-f:.]+\](:\d+)?")
 PERSON = "hubbub_person"  # the cookie that POST /part leaves: under which name this browser's person writes
@@ -36,7 +40,7 @@ _templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_templates.globals.update(asset=_assets.url, hues=HUES)
+_templates.globals.update(asset=_assets.url, hues=HUES, speeds=SPEEDS)
 
 
 def routes(source: Source, *, may_see: Callable[[Request], bool]) -> list[Route]:
@@ -110,18 +114,71 @@ def _page(view: View, source: Source, may_see: Callable[[Request], bool]) -> Cal
     async def answer(request: Request) -> Response:
         if not may_see(request):
             return locked_page()
-        drawn = await view.draw(source, request)
-        about = drawn.about if drawn.about is not None else plain(await source.about())
+        then = await _then(view, source, request)
+        drawn = await view.draw(then.source, then.request)
+        about = drawn.about if drawn.about is not None else plain(await then.source.about())
         around = shell(about, request.url.path)
         template = _templates.get_template(drawn.template or view.template)
         back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         part = hands(request.cookies.get(PERSON), back, str(uuid4()))
         html = template.render(
-            drawn.values, shell=around, part=part, state=_script_data(around.state | (drawn.state or {}))
+            drawn.values,
+            shell=around,
+            part=part,
+            then=then,
+            earlier=_earlier(view, then, about["head"]),
+            state=_script_data(around.state | (drawn.state or {})),
         )
-        return HTMLResponse(html, drawn.status, headers=page_headers(request.headers.get("host", "")))
+        if then.past:
+            html = stay(html, then.at)
+        return HTMLResponse(html, then.status or drawn.status, headers=page_headers(request.headers.get("host", "")))
 
     return answer
+
+
+def _earlier(view: View, then: Then, head: int) -> str:
+    """Where a live page leads to its own past; the overview's has its place in the masthead."""
+    return then.here.at(str(head)) if view.past and view.path != "/" and head and then.scrubber is None else ""
+
+
+class Then(NamedTuple):
+    """Which moment a page shows, and who answers for it. `scrubber` is None where the page has none.
+
+    `trouble` is why the moment that was asked for cannot be shown: then it is the present. `only_now`: the address
+    names a moment, and the page knows only the present.
+    """
+
+    source: Source
+    request: Request
+    here: Here
+    at: str = ""
+    scrubber: Scrubber | None = None
+    trouble: str = ""
+    status: int | None = None
+    only_now: bool = False
+
+    @property
+    def past(self) -> bool:
+        return self.scrubber is not None and not self.scrubber.live
+
+
+async def _then(view: View, source: Source, request: Request) -> Then:
+    here = Here.of(quote(request.url.path), request.query_params.multi_items())
+    at = request.query_params.get("at", "").strip()
+    if not view.past:
+        return Then(source, request, here, only_now=bool(at))
+    if not at and view.path != "/time":
+        return Then(source, request, here)
+    status, trouble = None, ""
+    try:
+        scene, line = await source.at(at or None), await source.timeline(at or None)
+    except HubbubError as why:
+        status, trouble = why.status, visible(str(why))
+        at, scene, line = "", source, await source.timeline()
+        request = Request({**request.scope, "query_string": urlencode(here.query).encode()}, request.receive)
+    past = plain(await scene.about()).get("past")
+    drawn = scrubber(plain(line), past, here.at)
+    return Then(scene, request, here, at, drawn, trouble, status)
 
 
 def _notice(status: int, title: str, text: str, command: str) -> HTMLResponse:

@@ -45,7 +45,11 @@ def shell(about: dict[str, Any], path: str, *, zone: tzinfo | None = None) -> Sh
         problems=[visible(each) for each in about.get("problems", ())],
         notices=[visible(each) for each in about.get("notices", ())],
         standstill=standstill(about),
-        state={"at": about["at"], "hub": {key: about[key] for key in ("head", "epoch", "version", *HELD)}},
+        state={
+            "at": about["at"],
+            "past": "past" in about,
+            "hub": {key: about[key] for key in ("head", "epoch", "version", *HELD)},
+        },
     )
 
 

@@ -10,13 +10,19 @@ from typing import Any, Protocol
 
 class Source(Protocol):
     async def about(self) -> Any:
-        """What every page shows of the hub: GET /api/v1/status, without what has to be counted, and `at`, the time."""
+        """What every page shows of the hub: GET /api/v1/status, without what has to be counted, and `at`, the time.
 
-    async def snapshot(self, *, at: str | None = None) -> Any:
-        """GET /api/v1/snapshot. Raises HubbubError for a moment that cannot be told."""
+        Of an earlier moment also `past`, as in a snapshot.
+        """
+
+    async def at(self, when: str | None) -> Source:
+        """What gives the same answers of an earlier moment: `?at=`. Raises HubbubError for one that cannot be told."""
+
+    async def snapshot(self) -> Any:
+        """GET /api/v1/snapshot."""
 
     async def timeline(self, at: str | None = None) -> Any:
-        """GET /api/v1/timeline. Raises the same."""
+        """GET /api/v1/timeline. Raises as `at` does."""
 
     async def history(self, **asked: Any) -> Any:
         """GET /api/v1/messages. The parts of its query by their names, `from_` and `with_` with a line, `since` and
@@ -52,8 +58,9 @@ class Source(Protocol):
     async def conversation(self, **wanted: Any) -> Any:
         """GET /api/v1/messages?ladder=1; `wanted` are its `with_`, `topic`, `thread`, `before` and `limit`.
 
-        And `head`, the newest offset that it took into account, and `parties`, `[{name, topics}]`: who there is, and
-        what they hear. Raises HubbubError for a name or a topic that there cannot be.
+        And `head`, the newest offset that it took into account, and `parties`, `[{name, also, topics}]`: who there is,
+        the earlier names that lead to them, and what they hear. Raises HubbubError for a name or a topic that there
+        cannot be.
         """
 
     async def pulse(self, after: int = 0) -> Any:

@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from msgspec import Struct
 
-from dashboard.view import Filter
 from dashboard.words import clock, count, instant, plural, span
 
 WIDE = 1200  # of the drawing, in its own units
@@ -30,8 +30,8 @@ class Bar(Struct, frozen=True, kw_only=True):
 
 class Scrubber(Struct, frozen=True, kw_only=True):
     live: bool
-    title: str
-    shown: str  # the moment, with the day and thousandths
+    moment: str  # as a clock shows it
+    shown: str  # the same with the day and thousandths
     at: str  # the same as RFC 3339
     place: str  # what in the log it is right after
     notes: list[str]  # what is not known of it
@@ -51,21 +51,21 @@ class Scrubber(Struct, frozen=True, kw_only=True):
 
 
 def scrubber(
-    told: dict[str, Any], past: dict[str, Any] | None, chosen: Filter, *, zone: tzinfo | None = None
+    told: dict[str, Any], past: dict[str, Any] | None, address: Callable[[str], str], *, zone: tzinfo | None = None
 ) -> Scrubber:
-    """Links keep what is `chosen`, and lead to another moment."""
+    """`address` gives that of the same page at another moment: an offset, an RFC 3339 time, or "" for the present."""
     at, now, width = instant(told["at"]), instant(told["now"]), round(told["width"] * 1000)
     begins = min([now, *(instant(each["since"]) for each in told["bars"])])
     ends = max(now, begins + width * len(told["bars"]))
     needle = (at - begins) / (ends - begins) if ends > begins else 1.0
     return Scrubber(
         live=told["live"],
-        title="Hubbub: now" if told["live"] else f"Hubbub: as of {clock(at, now, zone)}",
+        moment="now" if told["live"] else f"as of {clock(at, now, zone)}",
         shown=_exactly(at, zone),
         at=told["at"],
         place=f"right after message {count(told['offset'])}" if told["offset"] else "before the first message",
         notes=_notes(past),
-        bars=_bars(told, (begins, ends), chosen, zone),
+        bars=_bars(told, (begins, ends), address, zone),
         needle=_units(WIDE * min(1.0, max(0.0, needle))),
         slider=round(1000 * min(1.0, max(0.0, needle))),
         begins=clock(begins, now, zone),
@@ -74,14 +74,16 @@ def scrubber(
         ends_at=now,
         width=span(width),
         said=plural(sum(each["messages"] for each in told["bars"]), "message"),
-        previous=_to(chosen, told["previous"]),
-        next=_to(chosen, told["next"]),
-        first="" if told["offset"] <= max(1, told["first"]) else _to(chosen, max(1, told["first"])),
-        now=chosen.link(at="") or "?",
+        previous=_to(address, told["previous"]),
+        next=_to(address, told["next"]),
+        first="" if told["offset"] <= max(1, told["first"]) else _to(address, max(1, told["first"])),
+        now=address(""),
     )
 
 
-def _bars(told: dict[str, Any], drawing: tuple[int, int], chosen: Filter, zone: tzinfo | None) -> list[Bar]:
+def _bars(
+    told: dict[str, Any], drawing: tuple[int, int], address: Callable[[str], str], zone: tzinfo | None
+) -> list[Bar]:
     """A bar for each stretch in which something was said, in a drawing from one millisecond to another."""
     begins, ends = drawing
     now, width = instant(told["now"]), round(told["width"] * 1000)
@@ -97,7 +99,7 @@ def _bars(told: dict[str, Any], drawing: tuple[int, int], chosen: Filter, zone: 
                     width=_units(max(1.0, width * unit - 1)),
                     y=_units(HIGH - high),
                     height=_units(high),
-                    link=chosen.link(at=_rfc3339(min(since + width, now))),
+                    link=address(_rfc3339(min(since + width, now))),
                     since=clock(since, now, zone),
                     messages=plural(each["messages"], "message"),
                 )
@@ -120,8 +122,8 @@ def _notes(past: dict[str, Any] | None) -> list[str]:
     return notes
 
 
-def _to(chosen: Filter, offset: int | None) -> str:
-    return "" if offset is None else chosen.link(at=str(offset))
+def _to(address: Callable[[str], str], offset: int | None) -> str:
+    return "" if offset is None else address(str(offset))
 
 
 def _exactly(at: int, zone: tzinfo | None) -> str:

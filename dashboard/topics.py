@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import tzinfo
 from typing import Any
 
@@ -10,11 +10,16 @@ from msgspec import Struct
 
 from dashboard import links
 from dashboard.said import Name
+from dashboard.view import UNKNOWN
 from dashboard.words import clock, count, hue, instant, plural, size, span, visible
 
 INBOX = "inbox."
 READERS = 6  # shown of each topic; the others are folded
 HOUR = 3_600_000
+THEN = (
+    "How large the log might become, and when its messages were to go, is not known of an earlier moment; nor what "
+    "there was of a topic of which some has gone since."
+)
 
 
 class Reader(Struct, frozen=True, kw_only=True):
@@ -50,7 +55,7 @@ class Topics(Struct, frozen=True, kw_only=True):
     lately: str  # what the column of that name counts
     kept: str
     forecast: str
-    full: int  # per cent of what the log may have
+    full: int | None  # per cent of what the log may have; None: nobody knows what it might
 
 
 def topics(told: Mapping[str, Any], *, zone: tzinfo | None = None) -> Topics:
@@ -62,10 +67,19 @@ def topics(told: Mapping[str, Any], *, zone: tzinfo | None = None) -> Topics:
         rows=[_row(each, now) for each in rows],
         total=plural(len(rows), "topic"),
         lately="Last hour" if now - since >= HOUR else f"Since {clock(since, now, zone)}",
-        kept=f"{size(told['kept_bytes'])} of {size(told['retention_size'])}",
-        forecast=_forecast(told, now),
-        full=min(100, told["kept_bytes"] * 100 // told["retention_size"]),
+        kept=_kept(told),
+        forecast=_forecast(told, now) if told["retention_age"] is not None else THEN,
+        full=None if told["retention_size"] is None else min(100, told["kept_bytes"] * 100 // told["retention_size"]),
     )
+
+
+def _known(number: int | None, said: Callable[[int], str]) -> str:
+    return UNKNOWN if number is None else said(number)
+
+
+def _kept(told: Mapping[str, Any]) -> str:
+    kept = _known(told["kept_bytes"], size)
+    return kept if told["retention_size"] is None else f"{kept} of {size(told['retention_size'])}"
 
 
 def _row(each: Mapping[str, Any], now: int) -> TopicRow:
@@ -76,13 +90,13 @@ def _row(each: Mapping[str, Any], now: int) -> TopicRow:
             who=Name(
                 name=visible(reader["name"]), hue=hue(visible(reader["name"])), link=links.instance(reader["name"])
             ),
-            backlog=count(reader["backlog"]),
-            behind=reader["backlog"] > 0,
+            backlog=_known(reader["backlog"], count),
+            behind=bool(reader["backlog"]),
         )
-        for reader in sorted(each["readers"], key=lambda reader: (-reader["backlog"], reader["name"].lower()))
+        for reader in sorted(each["readers"], key=lambda reader: (-(reader["backlog"] or 0), reader["name"].lower()))
     ]
     rest = topic.removeprefix(prefix)
-    oldest, goes = each["oldest_at"], each["goes_at"]
+    oldest, goes, known = each["oldest_at"], each["goes_at"], each["messages"] is not None
     return TopicRow(
         topic=topic,
         link=links.topic(each["topic"]),
@@ -94,11 +108,11 @@ def _row(each: Mapping[str, Any], now: int) -> TopicRow:
         readers=readers[:READERS],
         more_readers=readers[READERS:],
         folded=plural(len(readers) - READERS, "more reader"),
-        messages=count(each["messages"]),
-        size=size(each["bytes"]),
-        lately=count(each["lately"]),
+        messages=_known(each["messages"], count),
+        size=_known(each["bytes"], size),
+        lately=_known(each["lately"], count),
         head=count(each["head"]),
-        oldest=span(now - instant(oldest)) if oldest else "",
+        oldest=span(now - instant(oldest)) if oldest else "" if known else UNKNOWN,
         oldest_at=oldest or "",
         goes="" if goes is None else "now" if instant(goes) <= now else f"in {span(instant(goes) - now)}",
         goes_at=goes or "",
@@ -119,5 +133,5 @@ def _forecast(told: Mapping[str, Any], now: int) -> str:
 
 
 def _worst_first(each: Mapping[str, Any]) -> tuple[int, int, str]:
-    backlogs = [reader["backlog"] for reader in each["readers"]]
+    backlogs = [reader["backlog"] or 0 for reader in each["readers"]]
     return -max(backlogs, default=0), -sum(backlogs), each["topic"]

@@ -236,13 +236,13 @@ def overview(snapshot: Snapshot, chosen: Filter, *, now: int | None = None) -> O
     """The first page but for its flow. `now` is in milliseconds since 1970; None is the snapshot's own moment."""
     moment = instant(snapshot["at"]) if now is None else now
     hub, instances = snapshot["hub"], snapshot["instances"]
-    rows = [_instance(each, chosen, moment) for each in sorted(instances, key=_here_first)]
+    rows = [_instance(each, moment) for each in sorted(instances, key=_here_first)]
     folded = [row for row in rows if not row.online and not row.waiting] if len(rows) > INSTANCES_SHOWN else []
     online = {each["name"] for each in instances if each["online"]}
     looping = {INBOX + name.lower() for each in snapshot.get("held", ()) for name in each["names"] or ()}
     worst = sorted(((_state_of(each, online, looping, moment), each) for each in snapshot["topics"]), key=_worst_first)
     topics = [each for _, each in worst]
-    queues = [_queue(each, state, chosen, moment) for state, each in worst]
+    queues = [_queue(each, state, moment) for state, each in worst]
     return Overview(
         title=(
             "Hubbub: not ready"
@@ -388,11 +388,11 @@ def _up(hub: Mapping[str, Any], now: int) -> Total:
     return Total(label="up", value=value, note="" if hub["pid"] is None else f"pid {hub['pid']}")
 
 
-def _instance(each: Mapping[str, Any], chosen: Filter, now: int) -> InstanceRow:
+def _instance(each: Mapping[str, Any], now: int) -> InstanceRow:
     oldest = now - instant(each["oldest_unread_at"]) if each["oldest_unread_at"] else None
     state = state_of(each, now)
     return InstanceRow(
-        who=_ref(each["name"], chosen),
+        who=_ref(each["name"]),
         online=each["online"],
         state=f"{state}, {plural(each['sessions'], 'session')}" if each["sessions"] > 1 else state,
         unread=_many(each["unread"]),
@@ -472,18 +472,18 @@ def _marks(state: _QueueState) -> str:
     return ", ".join(filter(None, ["looping" if state.looping else "", "stuck" if state.stuck else "", expired]))
 
 
-def _queue(each: Mapping[str, Any], state: _QueueState, chosen: Filter, now: int) -> QueueRow:
+def _queue(each: Mapping[str, Any], state: _QueueState, now: int) -> QueueRow:
     topic = visible(each["topic"])
     readers = sorted(each["readers"], key=lambda reader: (-(reader["backlog"] or 0), reader["name"].lower()))
     cells = [
-        ReaderCell(who=_ref(reader["name"], chosen), backlog=_many(reader["backlog"]), behind=bool(reader["backlog"]))
+        ReaderCell(who=_ref(reader["name"]), backlog=_many(reader["backlog"]), behind=bool(reader["backlog"]))
         for reader in readers
     ]
     prefix = INBOX if topic.startswith(INBOX) else ""
     rest = topic.removeprefix(prefix)
     return QueueRow(
         topic=topic,
-        link=chosen.link(with_="", topic=topic, thread="") if chosen.at else links.topic(each["topic"]),
+        link=links.topic(each["topic"]),
         prefix=prefix,
         rest=rest,
         rest_hue=hue(rest),
@@ -500,11 +500,10 @@ def _queue(each: Mapping[str, Any], state: _QueueState, chosen: Filter, now: int
     )
 
 
-def _ref(spelled: str, chosen: Filter) -> NameRef:
-    """Of the present a name leads to its page; of an earlier moment to what it said and heard up to then."""
+def _ref(spelled: str) -> NameRef:
+    """A name leads to its page."""
     name = visible(spelled)
-    link = chosen.link(with_=name, topic="", thread="") if chosen.at else links.instance(spelled)
-    return NameRef(name=name, hue=hue(name), link=link)
+    return NameRef(name=name, hue=hue(name), link=links.instance(spelled))
 
 
 def _here_first(each: Mapping[str, Any]) -> tuple[bool, str]:

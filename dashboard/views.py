@@ -12,7 +12,6 @@ from contextlib import suppress
 from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
-from msgspec import structs
 from starlette.requests import Request
 
 from dashboard.conversation import NOTHING, Place, conversation
@@ -25,10 +24,9 @@ from dashboard.part import part
 from dashboard.pulse import pulse
 from dashboard.search import Asked, results
 from dashboard.source import Source
-from dashboard.timeline import SPEEDS, scrubber
 from dashboard.topics import topics
 from dashboard.view import Filter, entries, flow, nothing, older, overview
-from dashboard.words import instant, visible
+from dashboard.words import instant
 from hub.errors import HubbubError
 
 
@@ -47,9 +45,12 @@ Draw: TypeAlias = Callable[[Source, Request], Awaitable[Drawn]]
 
 
 class View(NamedTuple):
+    """`past`: the page shows an earlier moment too, which its address names as `at`."""
+
     path: str
     template: str
     draw: Draw
+    past: bool = False
 
 
 def plain(value: Any) -> Any:
@@ -60,7 +61,7 @@ def plain(value: Any) -> Any:
 async def _overview(source: Source, request: Request) -> Drawn:
     chosen = Filter.of(request.query_params)
     if chosen.at:
-        return await _time(source, request)
+        return await _then(source, request)
     told = plain(await source.snapshot())
     hour = plain(await source.pulse())
     held = entries(told.pop("recent"))
@@ -79,19 +80,20 @@ async def _overview(source: Source, request: Request) -> Drawn:
 
 async def _instance(source: Source, request: Request) -> Drawn:
     name, hours = request.path_params["name"], hours_of(request.query_params)
+    about = plain(await source.about())
     try:
         told = plain(await source.instance(name))
         queue = plain(await source.queue(name, PEEK))
         activity = plain(await source.activity(name, hours))
         replies = plain(await source.replies(name))
     except HubbubError as why:
-        return _missing(why, "hubbub ls")
-    about = plain(await source.about())
+        return _missing(why, "hubbub ls", about)
     return Drawn({"view": instance_page(told, queue, activity, replies, about["head"], hours=hours)}, about)
 
 
 async def _topics(source: Source, request: Request) -> Drawn:
-    return Drawn({"view": topics(plain(await source.topics()))})
+    about = plain(await source.about())
+    return Drawn({"view": topics(plain(await source.topics()))}, about)
 
 
 async def _search(source: Source, request: Request) -> Drawn:
@@ -110,12 +112,12 @@ async def _search(source: Source, request: Request) -> Drawn:
 
 
 async def _message(source: Source, request: Request) -> Drawn:
+    about = plain(await source.about())
     try:
         told = plain(await source.message(request.path_params["id"]))
     except HubbubError as why:
-        return _missing(why, "hubbub history")
+        return _missing(why, "hubbub history", about)
     before, after = await _around(source, told["message"])
-    about = plain(await source.about())
     read_as = request.query_params.get("as", "")
     # Markdown takes its time with some texts, and the hub has others to serve.
     page = await to_thread(message_page, told, before, after, now=instant(about["at"]), read_as=read_as)
@@ -135,22 +137,16 @@ async def _around(source: Source, message: dict[str, Any]) -> tuple[Any, Any]:
     return before, plain(await source.history(reply_to=message["id"], after=offset, limit=AROUND))
 
 
-def _missing(why: HubbubError, command: str) -> Drawn:
+def _missing(why: HubbubError, command: str, about: dict[str, Any]) -> Drawn:
     values = {"text": why.message, "hint": why.hint or "", "command": command}
-    return Drawn(values, status=why.status, template="missing.html")
+    return Drawn(values, about, status=why.status, template="missing.html")
 
 
-async def _time(source: Source, request: Request) -> Drawn:
-    """The overview as of a moment; of one that cannot be told it says why, and shows the present."""
+async def _then(source: Source, request: Request) -> Drawn:
+    """The overview as it was: the scrubber, which stands above it, says when."""
     chosen = Filter.of(request.query_params)
-    status, trouble = 200, ""
-    try:
-        told, line = await source.snapshot(at=chosen.at or None), await source.timeline(chosen.at or None)
-    except HubbubError as why:
-        status, trouble = why.status, str(why)
-        chosen = structs.replace(chosen, at="")
-        told, line = await source.snapshot(), await source.timeline()
-    told, line = plain(told), plain(line)
+    told, about = plain(await source.snapshot()), plain(await source.about())
+    told["hub"]["notices"] = about.get("notices", [])
     held = entries(told.pop("recent"))
     return Drawn(
         {
@@ -159,13 +155,8 @@ async def _time(source: Source, request: Request) -> Drawn:
             "nothing": nothing(held, chosen),
             "older": False,
             "pulse": None,  # the last hour is the present's
-            "scrubber": scrubber(line, told.get("past"), chosen),
-            "kept": [(key, value) for key, value in request.query_params.items() if key != "at"],
-            "speeds": SPEEDS,
-            "trouble": visible(trouble),
         },
-        about={**plain(await source.about()), "at": told["at"]},
-        status=status,
+        about,
         template="time.html",
     )
 
@@ -196,13 +187,13 @@ async def _part(source: Source, request: Request) -> Drawn:
 
 
 VIEWS: tuple[View, ...] = (
-    View("/", "overview.html", _overview),
-    View("/conversation", "conversation.html", _conversation),
-    View("/instances/{name}", "instance.html", _instance),
-    View("/topics", "topics.html", _topics),
-    View("/search", "search.html", _search),
-    View("/messages/{id:path}", "message.html", _message),
-    View("/time", "time.html", _time),
+    View("/", "overview.html", _overview, past=True),
+    View("/conversation", "conversation.html", _conversation, past=True),
+    View("/instances/{name}", "instance.html", _instance, past=True),
+    View("/topics", "topics.html", _topics, past=True),
+    View("/search", "search.html", _search, past=True),
+    View("/messages/{id:path}", "message.html", _message, past=True),
+    View("/time", "time.html", _then, past=True),
     View("/part", "part.html", _part),
     View("/health", "health.html", _health),
     View("/cost", "cost.html", _cost),

@@ -8,12 +8,15 @@ import htm from "./vendor/htm.js";
 import { asJson, asMarkdown, asMermaid } from "./copies.js";
 import { READ, where } from "./ladder.js";
 import { Lanes, MOST_LANES, NARROWEST } from "./lanes.js";
+import { then } from "./links.js";
 import { Panel } from "./panel.js";
 import { GUESS, Reading } from "./reading.js";
+import { Refresh } from "./refresh.js";
 import { Even, Uneven, inSight } from "./roll.js";
 import { Heads, ROW, Sequence, lanesWidth } from "./sequence.js";
 import { Shell } from "./shell.js";
 import { FOLLOWED, MOST, Talk } from "./talk.js";
+import { troubles } from "./troubles.js";
 import { matches } from "./view.js";
 import { instant, plural } from "./words.js";
 
@@ -26,10 +29,12 @@ const SPARE = 240; // px drawn above and below what is in sight
 const AHEAD = 2; // heights of the window from the top at which older ones are fetched
 const MARGIN = 26; // px above the first message
 const TOO_LONG = 5 * 60_000; // ms unread
+const TROUBLED = 2_000; // ms between two looks at how the hub is: what it gets over it says to nobody
 const REST = 5_000; // ms between two drawings though nothing came: what waits too long turns amber
 
 const drawn = JSON.parse(document.getElementById("state").textContent);
-const shell = new Shell(drawn);
+const past = drawn.past; // an earlier moment: static/time.js fetches others, and nothing comes by itself
+const shell = past ? null : new Shell(drawn);
 const stage = document.querySelector(".stage");
 const query = new URLSearchParams(location.search);
 const place = {
@@ -44,7 +49,8 @@ const talk = new Talk(drawn.talk);
 const rows = reading ? new Uneven(GUESS) : new Even(ROW);
 rows.push(talk.items.length);
 const skew = instant(drawn.at) - Date.now();
-const now = () => Date.now() + skew;
+let moment = instant(drawn.at);
+const now = () => (past ? moment : Date.now() + skew);
 
 let lanes = null;
 let width = 0;
@@ -82,6 +88,9 @@ function paint() {
   for (const item of talk.items.slice(-100)) if (item.fresh && item.drawnAt && now() - item.drawnAt > 1_000) item.fresh = false;
 }
 
+// What somebody is called now.
+const called = (name) => talk.party(name)?.name ?? name;
+
 // Says whether there is more or less room for the lanes than there was.
 function measureWidth() {
   const found = (stage.querySelector(".rows") ?? stage).clientWidth;
@@ -89,7 +98,8 @@ function measureWidth() {
   width = found;
   const most = Math.max(2, Math.min(MOST_LANES, Math.floor(lanesWidth(width) / NARROWEST)));
   if (lanes?.most === most) return true;
-  lanes = Lanes.for(talk.items.map((item) => ({ from: item.raw.from, to: item.base.map(({ name }) => name) })), place.names, most);
+  lanes = Lanes.for(talk.items.map((item) => ({ from: item.sender, to: item.base.map(({ name }) => name) })), place.names.map(called), most);
+  for (const item of talk.items) lanes.note(item.sender, item.raw.from);
   return true;
 }
 
@@ -149,6 +159,7 @@ function unread(item) {
 }
 
 function edge() {
+  if (past && talk.items.length === 0) return "Nothing of this had been said by then";
   if (loading) return "Older messages are on their way";
   if (talk.items.length >= MOST && talk.more)
     return html`This page holds no more than ${plural(MOST, "message")}. <a href=${link({ before: String(talk.items[0].offset) })}>Older ones</a>`;
@@ -161,7 +172,7 @@ function link(change) {
   return `/conversation?${made}`;
 }
 
-const thread = (name) => `/conversation?${new URLSearchParams({ thread: name, ...(reading && { view: "read" }) })}`;
+const thread = (name) => then(`/conversation?${new URLSearchParams({ thread: name, ...(reading && { view: "read" }) })}`);
 
 // The reader's place
 
@@ -223,7 +234,7 @@ function close() {
 
 async function look() {
   const item = talk.items[placeOf(selected)];
-  const found = await ask(`${MESSAGES}/${encodeURIComponent(item.raw.id)}`);
+  const found = await ask(then(`${MESSAGES}/${encodeURIComponent(item.raw.id)}`));
   if (!found || selected !== item.offset) return;
   more = found;
   draw();
@@ -268,6 +279,7 @@ function wanted(also) {
   if (place.names.length > 0) asked.set("with", place.names.join(","));
   if (place.topic) asked.set("topic", place.topic);
   if (place.thread) asked.set("thread", place.thread);
+  if (past) asked.set("at", new URLSearchParams(location.search).get("at"));
   return asked;
 }
 
@@ -276,20 +288,24 @@ function belongs({ from, to, topic, thread: its }) {
   if (topic.startsWith("$")) return false;
   if (place.thread && its !== place.thread) return false;
   if (place.topic && !matches(place.topic, topic)) return false;
-  const names = place.names.map((name) => name.toLowerCase());
+  const names = place.names.map((name) => called(name).toLowerCase());
   const sender = from.toLowerCase();
-  const heardBy = (name) => topic === `inbox.${name}` || to.toLowerCase() === name || (!topic.startsWith("inbox.") && hears(name, topic));
+  const addressed = called(topic.startsWith("inbox.") ? topic.slice("inbox.".length) : to).toLowerCase();
+  const heardBy = (name) => addressed === name || (!topic.startsWith("inbox.") && hears(name, topic));
   if (names.length === 1) return sender === names[0] || heardBy(names[0]);
   return names.length === 0 || (names.includes(sender) && names.every((name) => name === sender || heardBy(name)));
 }
 
 function hears(name, topic) {
-  const party = talk.parties.get(name);
+  const party = talk.party(name);
   return Boolean(party) && (topic === "all" || party.topics.some((each) => matches(each, topic)));
 }
 
 function meet(items) {
-  for (const item of items) for (const name of [item.raw.from, ...item.base.map((each) => each.name)]) lanes.of(name);
+  for (const item of items) {
+    for (const name of [item.sender, ...item.base.map((each) => each.name)]) lanes.of(name);
+    lanes.note(item.sender, item.raw.from);
+  }
 }
 
 function trimmed(most) {
@@ -301,7 +317,7 @@ function trimmed(most) {
   }
 }
 
-function message(frame) {
+function take(frame) {
   if (frame.topic.startsWith("$")) return fact(frame);
   if (!belongs(frame)) return void talk.answer(frame);
   if (frame.offset <= talk.newest) return;
@@ -332,6 +348,8 @@ function fact({ topic, data, reply_to }) {
     case "$subscription.removed":
       return talk.hear(data.name, data.topic, topic === "$subscription.added");
     case "$instance.renamed":
+      talk.rename(data.old, data.name);
+      lanes?.rename(data.old, data.name);
       return beginAnew(); // who is who has changed, in what was said before too
   }
 }
@@ -351,10 +369,27 @@ async function beginAnew() {
   draw();
 }
 
+// The page shows another moment: what was said by then, with the reader's place and the lanes that are there.
+function turnTo(told) {
+  moment = instant(told.at);
+  rows.shift(rows.length);
+  talk.turnTo(told.talk);
+  rows.push(talk.items.length);
+  below = 0;
+  over = 0;
+  if (selected !== null && talk.items[placeOf(selected)]?.offset !== selected) {
+    selected = null;
+    open = false;
+  } else if (open) look();
+  if (!here.end && talk.items.length === 0) here = { end: true };
+  if (lanes) meet(talk.items);
+  draw();
+}
+
 async function ask(path) {
   try {
     const answer = await fetch(path, { headers: { Accept: "application/json" }, cache: "no-store" });
-    if (answer.status === 401) session.stop("signed out");
+    if (answer.status === 401) session?.stop("signed out");
     return answer.ok ? await answer.json() : null;
   } catch {
     return null; // no hub answers: the page says so by itself
@@ -383,6 +418,7 @@ async function copy(kind) {
 function copyMenu() {
   const menu = document.querySelector(".copy");
   const list = document.createElement("div");
+  menu.dataset.own = "";
   menu.append(list);
   render(
     html`${Object.keys(COPIES).map((kind) => html`<button type="button" onClick=${() => copy(kind)}>${kind}</button>`)}<p class="done" role="status"></p>`,
@@ -392,18 +428,32 @@ function copyMenu() {
 
 // Beginning
 
-const session = shell.observe({
-  resume: drawn.talk.head,
-  epoch: drawn.hub.epoch,
-  on: {
-    welcome(frame, other) {
-      shell.of({ at: new Date(now()).toISOString(), hub: { version: frame.version } });
-      if (other || frame.resumed === false) beginAnew();
+const session = past ? null : watch();
+const health = new Refresh(async () => session?.ask(), TROUBLED); // what the hub answers comes as `status`
+let troubled = !past && document.querySelector(".troubles .problem") !== null;
+
+function watch() {
+  return shell.observe({
+    resume: drawn.talk.head,
+    epoch: drawn.hub.epoch,
+    on: {
+      welcome(frame, other) {
+        shell.of({ at: new Date(now()).toISOString(), hub: { version: frame.version } });
+        if (other || frame.resumed === false) beginAnew();
+        health.soon();
+      },
+      message(frame) {
+        take(frame);
+        health.soon();
+      },
+      gap: beginAnew,
+      status({ problems = [] }) {
+        troubled = problems.length > 0;
+        troubles(problems);
+      },
     },
-    message,
-    gap: beginAnew,
-  },
-});
+  });
+}
 
 async function goTo(offset) {
   while (talk.more && talk.items[0]?.offset > offset && talk.items.length < MOST) {
@@ -428,7 +478,8 @@ copyMenu();
 if (earlier) {
   here = { end: false, offset: talk.items[0]?.offset ?? 0, away: 0 };
 }
-if (talk.items.length > 0 || !stage.querySelector(".nothing")) {
+if (past || talk.items.length > 0 || !stage.querySelector(".nothing")) {
+  stage.dataset.own = ""; // when the page is morphed, this stays as it is
   stage.replaceChildren();
   paint();
 }
@@ -438,4 +489,6 @@ stage.addEventListener("hubbub:step", (event) => talk.items.length > 0 && step(e
 addEventListener("hashchange", anchored);
 addEventListener("resize", draw);
 document.addEventListener("visibilitychange", draw);
-setInterval(draw, REST);
+if (!past) setInterval(draw, REST);
+setInterval(() => troubled && session.state.kind === "live" && health.soon(), TROUBLED);
+document.addEventListener("hubbub:fresh", ({ detail }) => detail.talk && turnTo(detail));

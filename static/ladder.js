@@ -6,15 +6,18 @@ import htm from "./vendor/htm.js";
 const html = htm.bind(h);
 
 export const RUNGS = ["accepted", "pushed", "received", "read", "answered"]; // from below
+export const UNKNOWN = "unknown"; // of an earlier moment: nobody can tell
 export const READ = RUNGS.indexOf("read");
 export const ANSWERED = RUNGS.indexOf("answered");
 
 // Of all recipients together, [{name, state}]: the lowest rung (-1 where one of them never gets it), and words.
 export function where(steps) {
   if (steps.length === 0) return { rung: 0, words: "nobody hears it" };
-  const odd = steps.filter(({ state }) => !RUNGS.includes(state));
+  const odd = steps.filter(({ state }) => !RUNGS.includes(state) && state !== UNKNOWN);
   if (odd.length > 0)
     return { rung: -1, words: steps.length === 1 ? odd[0].state : `${odd[0].state} for ${odd.length} of ${steps.length}` };
+  const unknown = steps.filter(({ state }) => state === UNKNOWN).length;
+  if (unknown > 0) return { rung: 0, words: unknown === steps.length ? UNKNOWN : `${UNKNOWN} for ${unknown} of ${steps.length}` };
   const rungs = steps.map(({ state }) => RUNGS.indexOf(state));
   const lowest = Math.min(...rungs);
   if (rungs.length === 1) return { rung: lowest, words: RUNGS[lowest] };

@@ -15,6 +15,31 @@ export class Lanes {
     this.names = [];
     this.folded = new Map();
     this.places = new Map();
+    this.former = new Map(); // key -> a map of the names that its agent has spoken under before
+  }
+
+  // An agent has spoken under another name than it has now.
+  note(name, before) {
+    if (key(name) === key(before)) return;
+    if (!this.former.has(key(name))) this.former.set(key(name), new Map());
+    this.former.get(key(name)).set(key(before), before);
+  }
+
+  // An agent is called otherwise from now on: its lane stays where it is.
+  rename(before, name) {
+    const place = this.places.get(key(before));
+    if (place === undefined || this.places.has(key(name))) return;
+    this.places.delete(key(before));
+    this.places.set(key(name), place);
+    this.names[place] = name;
+    for (const each of this.formerly(before)) this.note(name, each);
+    this.former.delete(key(before));
+    this.note(name, before);
+  }
+
+  // Those names, the first of them first.
+  formerly(name) {
+    return [...(this.former.get(key(name))?.values() ?? [])];
   }
 
   // Where an agent's lane is; one that is not known yet gets one while there is room.

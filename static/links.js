@@ -14,3 +14,9 @@ export const topic = (name) =>
 export const message = (id, offset) => `/messages/${offset !== undefined && /^\.*$/.test(id) ? offset : escaped(id)}`;
 
 export const attachment = (sha256, id) => `/api/v1/attachments/${escaped(sha256)}?message=${escaped(id)}`;
+
+// The same of the moment that this page shows, where that is an earlier one.
+export function then(address) {
+  const at = new URLSearchParams(location.search).get("at")?.trim();
+  return at ? `${address}${address.includes("?") ? "&" : "?"}${new URLSearchParams({ at })}` : address;
+}

@@ -2,6 +2,7 @@
 // field names while it keeps the focus. (https://www.w3.org/WAI/ARIA/apg/patterns/combobox/)
 
 import { Dialog, made } from "./dialog.js";
+import { instance, then } from "./links.js";
 import { rank } from "./rank.js";
 import { hue, visible } from "./words.js";
 
@@ -30,8 +31,8 @@ export class Palette {
     const told = await snapshot();
     if (!told) return;
     this.#all.push(
-      ...told.instances.map(({ name }) => ({ kind: "agent", text: visible(name), link: `/instances/${encodeURIComponent(name)}` })),
-      ...told.topics.map(({ topic }) => ({ kind: "topic", text: visible(topic), link: `/conversation?topic=${encodeURIComponent(topic)}` })),
+      ...told.instances.map(({ name }) => ({ kind: "agent", text: visible(name), link: then(instance(name)) })),
+      ...told.topics.map(({ topic }) => ({ kind: "topic", text: visible(topic), link: then(`/conversation?topic=${encodeURIComponent(topic)}`) })),
     );
     this.#look(this.#found[this.#at]);
   }

@@ -3,6 +3,7 @@
 import { h } from "./vendor/preact.js";
 import htm from "./vendor/htm.js";
 import { Ladder, where } from "./ladder.js";
+import { message, then } from "./links.js";
 import { markdown } from "./markdown.js";
 import { shown } from "./talk.js";
 import { clock, instant, visible } from "./words.js";
@@ -25,12 +26,12 @@ export function Reading({ talk, from, to, top, now, selected, late, thread }) {
 function Said({ item, steps, answers, top, now, chosen, late, place, count, thread }) {
   const entry = shown(item);
   return html`<article class=${["said", item.fresh && "fresh", chosen && "chosen"].filter(Boolean).join(" ")} id=${`m${item.offset}`} tabindex="-1" aria-posinset=${place + 1} aria-setsize=${count} aria-labelledby=${`w${item.offset}`} style=${{ transform: `translateY(${top}px)` }}
-    ><p class="who" id=${`w${item.offset}`}><bdi class=${`name h${entry.sender_hue}`}>${entry.sender}</bdi> <span class="arrow" role="img" aria-label="to">→</span> <bdi class=${entry.to_kind === "name" ? `name h${entry.to_hue}` : "topic"}>${entry.to}</bdi> <a class="when" href=${`/messages/${entry.offset}`}><time datetime=${entry.sent}>${clock(instant(item.raw.at), now)}</time></a> <${Ladder} at=${where(steps)} late=${late}
+    ><p class="who" id=${`w${item.offset}`}><bdi class=${`name h${entry.sender_hue}`}>${entry.sender}</bdi> <span class="arrow" role="img" aria-label="to">→</span> <bdi class=${entry.to_kind === "name" ? `name h${entry.to_hue}` : "topic"}>${entry.to}</bdi> <a class="when" href=${then(message(entry.id, entry.offset))}><time datetime=${entry.sent}>${clock(instant(item.raw.at), now)}</time></a> <${Ladder} at=${where(steps)} late=${late}
     />${entry.reply_to && html` <span class="mark-reply">${answers ? html`answers <a href=${`#m${answers}`}>${answers}</a>` : "reply"}</span>`}${
       entry.thread && html` <a class="mark-thread" aria-label=${`thread ${entry.thread}`} href=${thread(item.raw.thread)}><bdi>${entry.thread}</bdi></a>`
     }${entry.files.map((file) => html` <bdi class="mark-files">${file}</bdi>`)}</p
     ><div class="text" dir="auto">${body(item)}</div>${
-      item.raw.body.length > LONG && html`<p class="cut"><a href=${`/messages/${entry.offset}`}>The whole message, ${entry.size}</a></p>`
+      item.raw.body.length > LONG && html`<p class="cut"><a href=${then(message(entry.id, entry.offset))}>The whole message, ${entry.size}</a></p>`
     }${entry.data !== null && html`<pre class="data" tabindex="0" role="group" aria-label="Data">${entry.data}</pre>`}</article>`;
 }
 

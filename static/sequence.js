@@ -39,9 +39,15 @@ export const Heads = ({ lanes, width }) => {
   const step = area / Math.max(1, lanes.size);
   const style = (lane) => ({ left: `${lanesBegin(width) + lane * step}px`, width: `${step}px` });
   return html`<div class="heads" aria-hidden="true">${lanes.names.map(
-    (name, lane) => html`<span class="head" key=${name} style=${style(lane)}><bdi class=${`name h${hue(visible(name))}`} title=${visible(name)}>${visible(name)}</bdi></span>`,
+    (name, lane) => html`<span class="head" key=${name} style=${style(lane)}><bdi class=${`name h${hue(visible(name))}`} title=${[visible(name), was(lanes, name)].filter(Boolean).join(", ")}>${visible(name)}</bdi>${was(lanes, name) && html` <small>${was(lanes, name)}</small>`}</span>`,
   )}${lanes.folded.size > 0 && html`<span class="head others" key="" style=${style(lanes.names.length)} title=${[...lanes.folded.values()].map(visible).join(", ")}>${lanes.folded.size} more</span>`}</div>`;
 };
+
+// Under which names an agent has spoken here beside the one it has now.
+function was(lanes, name) {
+  const names = lanes.formerly(name);
+  return names.length > 0 ? `was ${names.map(visible).join(", ")}` : "";
+}
 
 // What a message answers, and what answers it.
 function relatives(talk, offset) {
@@ -61,24 +67,25 @@ function Lines({ talk, lanes, x, from, to, area, left, kin }) {
     { length: lanes.size },
     (_, lane) => html`<line key=${`l${lane}`} x1=${x(lane)} x2=${x(lane)} y1="0" y2=${height} />`,
   )}</svg><svg class="bars" width=${area} height=${height} style=${style} aria-hidden="true">${bars.map(
-    ([said, answer]) => html`<rect key=${`${said.offset}-${answer.offset}`} class=${`between h${hue(visible(answer.raw.from))}${kin.has(answer) && kin.has(said) ? " kin" : ""}`} x=${x(lanes.of(answer.raw.from)) - 3} y=${y(said)} width="6" height=${Math.max(1, y(answer) - y(said))} />`,
+    ([said, answer]) => html`<rect key=${`${said.offset}-${answer.offset}`} class=${`between h${hue(visible(answer.sender))}${kin.has(answer) && kin.has(said) ? " kin" : ""}`} x=${x(lanes.of(answer.sender)) - 3} y=${y(said)} width="6" height=${Math.max(1, y(answer) - y(said))} />`,
   )}</svg>`;
 }
 
 function Row({ item, steps, top, x, lanes, area, left, now, chosen, kin, late, place, count, pick }) {
   const entry = shown(item);
   const at = where(steps);
-  const start = x(lanes.of(item.raw.from));
+  const start = x(lanes.of(item.sender));
   const ends = [...new Map(steps.map((step) => [lanes.of(step.name), step.state]))].map(([lane, state]) => [x(lane), state]);
   // Beside its arrow's left end, but never so far to the right that nothing can be read of it.
   const label = Math.max(0, Math.min(start, ...ends.map(([end]) => end), area - LABEL)) + 7;
   const time = clock(instant(item.raw.at), now);
   const said = entry.preview.split("\n", 1)[0];
   const to = entry.to_kind === "name" ? "" : entry.to;
-  const words = `${time}, ${entry.sender} to ${entry.to}${entry.reply_to ? ", a reply" : ""}: ${said}. ${at.words}${late ? ", waits too long" : ""}`;
+  const sender = item.sender === item.raw.from ? entry.sender : `${visible(item.sender)}, then called ${entry.sender},`;
+  const words = `${time}, ${sender} to ${entry.to}${entry.reply_to ? ", a reply" : ""}: ${said}. ${at.words}${late ? ", waits too long" : ""}`;
   return html`<div class=${["row", item.fresh && "fresh", chosen && "chosen", kin && "kin"].filter(Boolean).join(" ")} id=${`m${item.offset}`} role="option" aria-selected=${chosen} aria-setsize=${count} aria-posinset=${place + 1} aria-label=${words} style=${{ transform: `translateY(${top}px)` }} onClick=${() => pick(item.offset)}
     ><time>${time}</time><bdi class="said" style=${{ left: `${left + label}px`, maxWidth: `${area - label}px` }}>${to && html`<span class="topic">${to}</span>`}${to && " "}${said || "(no text)"}</bdi
-    ><svg class=${`ways name h${entry.sender_hue}`} width=${area} height=${ROW} style=${{ left: `${left}px` }}>${
+    ><svg class=${`ways name h${hue(visible(item.sender))}`} width=${area} height=${ROW} style=${{ left: `${left}px` }}>${
       ends.length === 0 ? nobody(start, area) : [-1, 1].map((way) => side(start, ends.filter(([end]) => Math.sign(end - start) === way), way))
     }${
       ends.filter(([end]) => end === start).map(([, state]) => loop(start, area, state))

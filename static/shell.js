@@ -23,12 +23,14 @@ export class Shell {
   #lost = null; // runs out when a break has become more than that
   #gone = false; // it has
   #at; // the moment the page shows
+  #past; // whether that is an earlier one
   #version; // the hub's, when this page came
   #newer = null; // the hub's, where it is another by now
 
   // `state` is what the server left in the page: its moment, and where the hub's log ended then.
   constructor(state) {
     this.#at = instant(state.at);
+    this.#past = state.past;
     this.#version = state.hub.version;
     document.querySelector(".theme").addEventListener("click", theme);
     document.querySelector(".places [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" }); // on a narrow screen
@@ -63,8 +65,9 @@ export class Shell {
   }
 
   // The page shows another moment now, as the hub of this version told it.
-  of({ at, hub }) {
+  of({ at, past, hub }) {
     this.#at = instant(at);
+    this.#past = past;
     if ("held" in hub) this.#hold(hub);
     this.#newer = hub.version === this.#version ? null : hub.version;
     this.#draw();
@@ -73,7 +76,8 @@ export class Shell {
   // So much is held or paused, and nobody may wonder why nothing arrives.
   #hold(hub) {
     const held = standstill(hub);
-    put(this.#still, held ? [linked("/part", made("strong", "", "Held"), " ", made("span", "", held))] : []);
+    const parts = [made("strong", "", this.#past ? "Held then" : "Held"), " ", made("span", "", held)];
+    put(this.#still, !held ? [] : this.#past ? parts : [linked("/part", ...parts)]);
   }
 
   #say(state, also) {

@@ -15,19 +15,31 @@ const key = (name) => name.toLowerCase();
 export class Talk {
   // `page` is what the server left in the page, or GET /api/v1/messages?ladder=1 with `parties` of the page's.
   constructor(page) {
-    this.parties = new Map(page.parties.map((each) => [key(each.name), each]));
     this.cursors = new Map();
+    this.turnTo(page);
+  }
+
+  // All of it as of another moment.
+  turnTo(page) {
+    this.parties = new Map(page.parties.map((each) => [key(each.name), each]));
+    this.cursors.clear();
     this.replace(page);
   }
 
-  replace({ messages, ladders, more }) {
+  replace({ messages, ladders, senders = {}, more }) {
     this.more = more;
     this.text = 0;
     this.items = [];
     this.byId = new Map();
     this.joins = []; // [message, its answer]
     this.awaited = new Map(); // the id of a message that is not here -> its answers that are
-    for (const message of messages) this.#append(item(message, ladders[message.offset] ?? []));
+    for (const message of messages) this.#append(item(message, ladders[message.offset] ?? [], senders[message.offset]));
+  }
+
+  // Who is called so: by their own name, or by an earlier one that still leads to them.
+  party(name) {
+    const wanted = key(name);
+    return this.parties.get(wanted) ?? [...this.parties.values()].find(({ also }) => also?.some((each) => key(each) === wanted));
   }
 
   get newest() {
@@ -44,10 +56,10 @@ export class Talk {
   }
 
   // A page of older ones, oldest first. Returns how many are new.
-  prepend({ messages, ladders, more }) {
+  prepend({ messages, ladders, senders = {}, more }) {
     this.more = more;
     const first = this.items[0]?.offset ?? Infinity;
-    const older = messages.filter((each) => each.offset < first).map((each) => item(each, ladders[each.offset] ?? []));
+    const older = messages.filter((each) => each.offset < first).map((each) => item(each, ladders[each.offset] ?? [], senders[each.offset]));
     this.items = [...older, ...this.items];
     for (const each of older) this.#meet(each);
     return older.length;
@@ -69,9 +81,9 @@ export class Talk {
   }
 
   // Somebody has replied, wherever that was said.
-  answer(message) {
-    const said = message.reply_to && this.byId.get(message.reply_to);
-    if (said) (said.answered ??= new Set()).add(key(message.from));
+  answer({ reply_to, from }) {
+    const said = reply_to && this.byId.get(reply_to);
+    if (said) (said.answered ??= new Set()).add(key(from));
   }
 
   // What `$cursors` tells.
@@ -85,11 +97,21 @@ export class Talk {
     if (said) said.expired = true;
   }
 
+  // Somebody is called otherwise from now on; the old name leads to them for a while.
+  rename(before, name) {
+    const { topics, also } = this.party(before) ?? { topics: [], also: [] };
+    this.parties.delete(key(before));
+    this.parties.set(key(name), { name, also: [...also.filter((each) => key(each) !== key(name)), before], topics });
+    const at = this.cursors.get(key(before));
+    if (at) this.cursors.set(key(name), at);
+    this.cursors.delete(key(before));
+  }
+
   // Who hears what, from now on.
   hear(name, topic, on) {
-    const party = this.parties.get(key(name)) ?? { name, topics: [] };
+    const party = this.parties.get(key(name)) ?? { name, also: [], topics: [] };
     const topics = party.topics.filter((each) => each !== topic);
-    this.parties.set(key(name), { name, topics: on && topic ? [...topics, topic] : topics });
+    this.parties.set(key(name), { ...party, topics: on && topic ? [...topics, topic] : topics });
   }
 
   // How far a message has come: [{name, state}] of its recipients.
@@ -110,7 +132,7 @@ export class Talk {
 
   // Who is sent a message that is said now; nobody is sent their own words, but a note to oneself.
   #hearers({ from, to, topic }) {
-    if (topic.startsWith("inbox.")) return [this.parties.get(topic.slice("inbox.".length))?.name ?? to];
+    if (topic.startsWith("inbox.")) return [this.party(topic.slice("inbox.".length))?.name ?? to];
     return [...this.parties.values()]
       .filter(({ name, topics }) => key(name) !== key(from) && (topic === "all" || topics.some((each) => matches(each, topic))))
       .map(({ name }) => name);
@@ -129,14 +151,14 @@ export class Talk {
     this.text += made.raw.body.length;
     for (const answer of this.awaited.get(id) ?? []) {
       this.joins.push([made, answer]);
-      (made.answered ??= new Set()).add(key(answer.raw.from));
+      (made.answered ??= new Set()).add(key(answer.sender));
     }
     this.awaited.delete(id);
     if (!reply_to) return;
     const said = this.byId.get(reply_to);
     if (said) {
       this.joins.push([said, made]);
-      this.answer(made.raw);
+      this.answer({ reply_to, from: made.sender });
     } else this.#await(reply_to, made);
   }
 
@@ -154,7 +176,8 @@ export class Talk {
   }
 }
 
-const item = (raw, base) => ({ raw, offset: raw.offset, base, answered: null, expired: false, fresh: false, shown: null });
+// `sender` is what whoever said it is called now; `raw.from` is the name it was said under.
+const item = (raw, base, sender = raw.from) => ({ raw, offset: raw.offset, sender, base, answered: null, expired: false, fresh: false, shown: null });
 
 // A message in finished words; made when it is first drawn.
 export const shown = (item) => (item.shown ??= entry(item.raw));

@@ -1,5 +1,6 @@
-// The scrubber: asks the hub for the page of another moment and morphs it in. A step, a bar, the slider and the clock
-// that plays all lead to an address, and what the address shows is the hub's answer: nothing is reckoned here.
+// The scrubber: asks the hub for the same page of another moment and morphs it in. A step, a bar, the slider and the clock
+// that plays all lead to an address, and what the address shows is the hub's answer: nothing is reckoned here. A page's own
+// script may listen for `hubbub:fresh` on the document, which comes after each time.
 
 import { grow } from "./morph.js";
 import { Shell } from "./shell.js";
@@ -51,21 +52,26 @@ async function turnTo(address) {
   const speed = found("#speed").value;
   const sliding = document.activeElement === found(".slide") ? found(".slide").value : null;
   grow(page, fresh.getElementById("page"));
+  // What stands around the page leads to the same moment too.
+  for (const part of [".mark", ".places"]) grow(document.querySelector(part), fresh.querySelector(part));
   found("#speed").value = speed;
   if (sliding !== null) found(".slide").value = sliding;
   document.title = fresh.title;
-  shell.of(JSON.parse(state.textContent));
+  const told = JSON.parse(state.textContent);
+  shell.of(told);
   drawPlay();
+  document.dispatchEvent(new CustomEvent("hubbub:fresh", { detail: told }));
 }
 
-// The address of a moment, with all else that the present one says.
+// The address of a moment, with all else that the present one says but where in a list it is.
 function addressOf(at) {
   const query = new URLSearchParams(location.search);
-  if (at === null) query.delete("at");
-  else query.set("at", at);
-  const text = query.toString();
-  return text ? `/time?${text}` : "/time";
+  query.delete("before");
+  query.set("at", at);
+  return `${found(".goto").getAttribute("action")}?${query}`;
 }
+
+const live = () => found("a.live-again").href;
 
 // Playing
 
@@ -89,7 +95,7 @@ function tick() {
   playing.since = now;
   if (playing.at >= Number(scrubber().dataset.ends)) {
     stop();
-    location.assign(found("a.live-again").href);
+    location.assign(live());
     return;
   }
   if (!busy) show(addressOf(new Date(playing.at).toISOString()));
@@ -111,12 +117,13 @@ page.addEventListener("input", (event) => {
   const { begins, ends } = scrubber().dataset;
   const share = Number(event.target.value) / 1000;
   const at = Number(begins) + share * (Number(ends) - Number(begins));
-  show(share >= 1 ? addressOf(null) : addressOf(new Date(at).toISOString()));
+  if (share < 1) show(addressOf(new Date(at).toISOString()));
+  else location.assign(live());
 });
 
 page.addEventListener("click", (event) => {
   if (event.target.closest(".play")) return playing ? stop() : play();
-  const link = event.target.closest("a[href^='/time']");
+  const link = event.target.closest(".scrubber a:not([data-now])");
   if (!link || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
   event.preventDefault();
   stop();

@@ -151,7 +151,7 @@ def a_talk(snapshot: dict[str, Any], history: list[dict[str, Any]], **wanted: An
         and all(name in (each["from"].lower(), each["to"].lower()) for name in names)
     ]
     page = found[-wanted["limit"] :]
-    parties = [{"name": each["name"], "topics": each["topics"]} for each in snapshot["instances"]]
+    parties = [{"name": each["name"], "also": [], "topics": each["topics"]} for each in snapshot["instances"]]
     more = len(found) > len(page)
     return {"messages": page, "more": more, "ladders": ladders(snapshot, page), "parties": parties}
 

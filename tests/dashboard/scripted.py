@@ -30,10 +30,15 @@ class ScriptedSource:
 
     async def about(self) -> dict[str, Any]:
         snapshot = self._give()
-        return {"at": snapshot["at"], **snapshot["hub"]}
+        past = {"past": snapshot["past"]} if "past" in snapshot else {}
+        return {"at": snapshot["at"], **snapshot["hub"], **past}
 
-    async def snapshot(self, *, at: str | None = None) -> dict[str, Any]:
-        return self._give() | ({"past": {"offset": 7, "running": True, "unsure": []}} if at else {})
+    async def at(self, when: str | None) -> ScriptedSource:
+        then = {"offset": 7, "running": True, "unsure": []}
+        return self if when is None else ScriptedSource(lambda: self._give() | {"past": then})
+
+    async def snapshot(self) -> dict[str, Any]:
+        return self._give()
 
     async def timeline(self, at: str | None = None) -> dict[str, Any]:
         return a_timeline(self._give(), at)
@@ -235,7 +240,13 @@ class ScriptedHub:
                 frame = await websocket.receive_json()
                 self.heard.append(frame)
                 if frame["type"] == "status" and not self.deaf:
-                    await websocket.send_json({"type": "reply", "ref": frame["ref"], "status": {"head": hub["head"]}})
+                    await websocket.send_json(
+                        {
+                            "type": "reply",
+                            "ref": frame["ref"],
+                            "status": {"head": hub["head"], "problems": hub.get("problems", [])},
+                        }
+                    )
         except WebSocketDisconnect:
             pass
         finally:

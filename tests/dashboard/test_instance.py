@@ -43,9 +43,9 @@ def test_how_an_agent_is_reached_is_told_as_far_as_it_is_known(more: dict[str, A
 @pytest.mark.parametrize(
     ("unread", "oldest", "shown"),
     [
-        (0, None, ("0", "", False, False)),
-        (3, before(NOON, minutes=2), ("3", "2 min", False, True)),
-        (3, before(NOON, minutes=6), ("3", "6 min", True, True)),
+        (0, None, ("0 unread", "", False, False)),
+        (3, before(NOON, minutes=2), ("3 unread", "2 min", False, True)),
+        (3, before(NOON, minutes=6), ("3 unread", "6 min", True, True)),
     ],
 )
 def test_what_waits_is_told_and_when_it_waits_too_long(unread: int, oldest: str | None, shown: Any) -> None:

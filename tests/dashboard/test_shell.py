@@ -43,7 +43,7 @@ def test_the_shell_tells_the_script_where_to_begin_and_nothing_more() -> None:
     around = shell(about(), "/health", zone=UTC)
     assert around.stood == "12:00:00"
     hub = {"head": 4713, "epoch": "e1", "version": "0.1.0", "held": 2, "holds": 1, "paused": 1}
-    assert around.state == {"at": "2026-03-14T12:00:00.000Z", "hub": hub}
+    assert around.state == {"at": "2026-03-14T12:00:00.000Z", "past": False, "hub": hub}
 
 
 @pytest.mark.parametrize("path", PATHS)

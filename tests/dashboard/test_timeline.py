@@ -10,12 +10,15 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from dashboard.moment import Here
 from dashboard.timeline import scrubber
 from dashboard.view import Filter, overview
 from tests.dashboard.hours import NOON, a_queue, a_snapshot, a_timeline, an_instance
 from tests.dashboard.reading import Reading, browse
 from tests.hub.live import Live, live
 
+HERE = Here(path="/")
+BOB = Here.of("/time", [("with", "bob"), ("at", "8")])
 NOW = {"at": "2026-03-14T12:00:00Z", "now": "2026-03-14T12:00:00Z", "live": True, "first": 0, "head": 9}
 
 
@@ -25,29 +28,29 @@ def a_line(**more: Any) -> dict[str, Any]:
 
 
 def test_a_moment_is_a_needle_among_bars_of_what_was_said() -> None:
-    drawn = scrubber(a_line(at="2026-03-14T11:55:00Z", live=False), None, Filter(), zone=UTC)
+    drawn = scrubber(a_line(at="2026-03-14T11:55:00Z", live=False), None, HERE.at, zone=UTC)
     assert (drawn.needle, drawn.slider) == ("600", 500)
     assert drawn.shown == "2026-03-14 11:55:00.000"
     assert len(drawn.bars) == 6  # an empty stretch is none
     assert {bar.height for bar in drawn.bars} == {"24", "48"}
-    assert drawn.bars[0].link == "?at=2026-03-14T11%3A52%3A00.000Z"
+    assert drawn.bars[0].link == "/time?at=2026-03-14T11%3A52%3A00.000Z"
     assert (drawn.said, drawn.width) == ("9 messages", "1 min")
 
 
 def test_steps_lead_to_places_and_keep_what_is_chosen() -> None:
-    drawn = scrubber(a_line(offset=8, previous=7, next=9, live=False), None, Filter(with_="bob", at="8"), zone=UTC)
-    assert (drawn.previous, drawn.next) == ("?with=bob&at=7", "?with=bob&at=9")
-    assert (drawn.first, drawn.now) == ("?with=bob&at=1", "?with=bob")
+    drawn = scrubber(a_line(offset=8, previous=7, next=9, live=False), None, BOB.at, zone=UTC)
+    assert (drawn.previous, drawn.next) == ("/time?with=bob&at=7", "/time?with=bob&at=9")
+    assert (drawn.first, drawn.now) == ("/time?with=bob&at=1", "/?with=bob")
 
 
 def test_there_is_no_step_past_either_end() -> None:
-    drawn = scrubber(a_line(offset=1, previous=None, next=None), None, Filter(), zone=UTC)
+    drawn = scrubber(a_line(offset=1, previous=None, next=None), None, HERE.at, zone=UTC)
     assert (drawn.previous, drawn.next, drawn.first) == ("", "", "")
 
 
 def test_a_log_without_a_message_has_no_bars_and_no_fault() -> None:
     bars = [{"since": NOW["at"], "messages": 0}]
-    drawn = scrubber(a_line(offset=0, previous=None, bars=bars, width=1), None, Filter(), zone=UTC)
+    drawn = scrubber(a_line(offset=0, previous=None, bars=bars, width=1), None, HERE.at, zone=UTC)
     assert (drawn.bars, drawn.said, drawn.place) == ([], "0 messages", "before the first message")
 
 
@@ -60,11 +63,11 @@ def test_a_log_without_a_message_has_no_bars_and_no_fault() -> None:
     ],
 )
 def test_what_is_not_known_of_a_moment_is_said(past: dict[str, Any], notes: list[str]) -> None:
-    assert scrubber(a_line(live=False), past, Filter(), zone=UTC).notes == notes
+    assert scrubber(a_line(live=False), past, HERE.at, zone=UTC).notes == notes
 
 
 def test_of_a_hub_that_was_killed_it_is_said_that_nobody_knows_when() -> None:
-    (note,) = scrubber(a_line(live=False), {"running": None, "unsure": []}, Filter(), zone=UTC).notes
+    (note,) = scrubber(a_line(live=False), {"running": None, "unsure": []}, HERE.at, zone=UTC).notes
     assert "ended without saying so" in note
 
 
