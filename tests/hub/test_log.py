@@ -183,6 +183,7 @@ async def test_since_goes_through_all_topics_in_order(log: Log) -> None:
         ([Span("b", 0, END), Span("a", 1, END)], 10, 200, [2, 3]),
         ([Span("b", 0, END), Span("a", 1, END)], 10, 0, [2]),
         ([Span("a", 0, 3), Span("a", 1, END)], 10, MUCH, [1, 3, 5]),  # overlapping: each once
+        ([Span("a", 0, 3), Span("a", 1, END)], 3, MUCH, [1, 3, 5]),  # and each counts once
         ([Span("none", 0, END)], 10, MUCH, []),
         ([Span("inbox.x' OR 1=1 --", 0, END)], 10, MUCH, []),
     ],
