@@ -621,11 +621,13 @@ class Hub:
 
     def take(self, session: Session, now: float) -> Run | Gap | Behind | None:
         """What comes next for a session; see `Session.take`."""
-        registry = self.registry
-        for topic in session.hot:
-            if topic in registry.inboxes:
-                registry.expire(topic, now)  # it is noted before a cursor passes over it
-        taken = session.take(self.window, registry.topics, self.floor, now)
+        taken: Run | Gap | Behind | None = session.take_alike(self.window)  # nothing in it expires
+        if taken is None:
+            registry = self.registry
+            for topic in session.hot:
+                if topic in registry.inboxes:
+                    registry.expire(topic, now)  # it is noted before a cursor passes over it
+            taken = session.take(self.window, registry.topics, self.floor, now)
         if isinstance(taken, Run):
             self._pushed(session, taken)
         elif isinstance(taken, Gap):

@@ -558,10 +558,12 @@ class Node:
 
     def received(self, session: Session, offset: int, credit: int | None) -> None:
         """A client has everything up to `offset`."""
-        if session.outstanding.count and session.outstanding.oldest <= offset and not session.observer:
-            self._time(session, session.outstanding.oldest)
+        outstanding = session.outstanding
+        if outstanding.count and not session.observer and (oldest := outstanding.oldest) <= offset:
+            self._time(session, oldest)
         self.hub.received(session, offset, credit)
-        self._flush_later()
+        if self._flushing is None:
+            self._flush_later()
 
     def _time(self, session: Session, offset: int) -> None:
         """Note how long a message took; what was said before the session began waited for that."""

@@ -10,8 +10,9 @@ reader's session began do not count: they waited for the reader, not for the hub
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
-from math import ceil, log
+from math import ceil
 from typing import NamedTuple
 
 BEAT = 5  # seconds
@@ -19,6 +20,8 @@ KEPT = 3600  # seconds
 FINEST = 0.1  # milliseconds; whatever is faster counts as this
 GROWTH = 1.1  # a latency is known to a tenth of itself
 COARSEST = 150  # the last bin: 160 s and above
+
+_ENDS = [FINEST * GROWTH**place for place in range(COARSEST)]  # of each bin but the last, itself included
 
 
 class Beat(NamedTuple):
@@ -54,7 +57,7 @@ class Pulse:
         """A client has confirmed what was said `waited` seconds ago; a clock that was set back says nothing."""
         if waited >= 0:
             waits = self._at(now).waits
-            place = _bin(waited * 1000)
+            place = bisect_left(_ENDS, waited * 1000)
             waits[place] = waits.get(place, 0) + 1
 
     def beats(self, after: int, now: float) -> Iterator[Beat]:
@@ -78,12 +81,6 @@ class Pulse:
             while len(self._counts) > KEPT // BEAT + 1:
                 del self._counts[min(self._counts)]
         return found
-
-
-def _bin(milliseconds: float) -> int:
-    if milliseconds <= FINEST:
-        return 0
-    return min(COARSEST, ceil(log(milliseconds / FINEST) / log(GROWTH) - 1e-9))
 
 
 def _quantile(waits: dict[int, int], share: float) -> float | None:

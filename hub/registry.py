@@ -350,8 +350,8 @@ class Registry:
                 if inbox := self.inboxes.get(INBOX + holding.key):
                     inbox.drop(read if holding.until is None else min(read, holding.until), holding.since)
                     self._let_go_if_empty(INBOX + holding.key, inbox)
+            received = max(received, read)
             moved = True
-        received = max(received, read)
         if received > instance.received:
             instance.received = received
             moved = True

@@ -137,11 +137,12 @@ class Session:
 
     def confirm(self, offset: int, credit: int | None) -> None:
         """The client has everything up to `offset`; with `credit`, so many more may follow."""
-        self.received = max(self.received, min(offset, self.pushed))
+        if offset > self.received:
+            self.received = min(offset, self.pushed)
         self.outstanding.confirm(offset)
         if credit is not None:
             self.credit = credit
-        if self.room > 0 and (self.hot or self.observer):
+        if (self.hot or self.observer) and self.room > 0:
             self.rouse()
 
     def skip(self, offset: int) -> None:
@@ -159,14 +160,6 @@ class Session:
         hot = self.hot
         if room <= 0 or not (hot or self.observer):
             return None
-        if hot is window.asked and self.position == window.asked_at:  # as whoever came before, unless something is ours
-            run = window.given
-            if len(run.offsets) <= room and self.origin not in run.origins:
-                self.outstanding.add(run.offsets)
-                self.pushed = run.offsets[-1]
-                self.position = window.head
-                self.hot = COLD
-                return run
         if self.position + 1 < window.floor:
             behind = self._gap(topics, floor) or self._behind(window, room)
             if behind is not None:
@@ -177,6 +170,25 @@ class Session:
         if given is whole and whole.complete and not self.observer:
             window.remember(hot, before, whole)
         return given
+
+    def take_alike(self, window: Window) -> Run | None:
+        """What whoever came before was given, if that one stood here and heard the same, and there is room for it all.
+        None otherwise: then `take()` knows."""
+        run = window.given
+        offsets = run.offsets
+        if (
+            self.hot is not window.asked
+            or self.position != window.asked_at
+            or len(offsets) > self.credit - self.outstanding.count
+            or self.origin in run.origins
+        ):
+            return None
+        self.awake = False
+        self.outstanding.add(offsets)
+        self.pushed = offsets[-1]
+        self.position = window.head
+        self.hot = COLD
+        return run
 
     def take_old(self, behind: Behind, page: Run, topics: dict[str, Stock], floor: int, now: float) -> Run | Gap | None:
         """Count as pushed what was read from the log for `behind`, as far as it is still for this session.
