@@ -73,6 +73,14 @@ export class Shell {
     this.#draw();
   }
 
+  // Whether a hub answered what the page asked: for a page that has no session of its own.
+  answers(does) {
+    if (this.#gone !== does) return;
+    this.#gone = !does;
+    root.classList.toggle("stale", !does);
+    this.#draw();
+  }
+
   // So much is held or paused, and nobody may wonder why nothing arrives.
   #hold(hub) {
     const held = standstill(hub);

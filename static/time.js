@@ -5,6 +5,7 @@
 import { grow } from "./morph.js";
 import { Shell } from "./shell.js";
 
+const AGAIN = 2_000; // ms after which a hub that did not answer is asked again
 const TICK = 250; // ms between two moments while it plays, at least
 
 const page = document.getElementById("page");
@@ -13,6 +14,7 @@ const shell = new Shell(drawn);
 
 let asked = null; // the address that was asked for last
 let busy = false;
+let again = null; // runs out when a hub that did not answer is asked again
 let playing = null; // { at, since }: the moment it played from, and when that was
 
 const scrubber = () => page.querySelector(".scrubber");
@@ -22,6 +24,7 @@ const found = (selector) => page.querySelector(selector);
 // One question at a time, and of those that came meanwhile only the last.
 async function show(address, { remember = true } = {}) {
   asked = address;
+  clearTimeout(again);
   if (remember) history.replaceState(null, "", address);
   if (busy) return;
   busy = true;
@@ -44,11 +47,15 @@ async function turnTo(address) {
     html = await answer.text();
   } catch {
     stop();
+    shell.answers(false);
+    again = setTimeout(() => show(address, { remember: false }), AGAIN);
     return;
   }
+  shell.answers(true);
   const fresh = new DOMParser().parseFromString(html, "text/html");
   const state = fresh.getElementById("state");
   if (!state) return;
+  if (scripts(fresh) !== scripts(document)) return location.replace(address); // a page that draws itself by other means
   const speed = found("#speed").value;
   const sliding = document.activeElement === found(".slide") ? found(".slide").value : null;
   grow(page, fresh.getElementById("page"));
@@ -62,6 +69,8 @@ async function turnTo(address) {
   drawPlay();
   document.dispatchEvent(new CustomEvent("hubbub:fresh", { detail: told }));
 }
+
+const scripts = (page) => Array.from(page.scripts, (each) => each.getAttribute("src")).join(" ");
 
 // The address of a moment, with all else that the present one says but where in a list it is.
 function addressOf(at) {

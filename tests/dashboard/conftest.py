@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,6 +29,7 @@ from tests.dashboard.hours import (
     nobody_yet,
     rfc3339,
 )
+from tests.dashboard.real import RealHub
 from tests.dashboard.scripted import ScriptedHub
 
 
@@ -105,3 +107,11 @@ def serve() -> Iterator[Callable[[dict[str, Any]], ScriptedHub]]:
     yield start
     for hub in started:
         hub.stop()
+
+
+@pytest.fixture
+def real_hub(tmp_path: Path) -> Iterator[RealHub]:
+    hub = RealHub(tmp_path / "home")
+    hub.start()
+    yield hub
+    hub.kill()

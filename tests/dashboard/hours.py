@@ -151,9 +151,13 @@ def a_talk(snapshot: dict[str, Any], history: list[dict[str, Any]], **wanted: An
         and all(name in (each["from"].lower(), each["to"].lower()) for name in names)
     ]
     page = found[-wanted["limit"] :]
-    parties = [{"name": each["name"], "also": [], "topics": each["topics"]} for each in snapshot["instances"]]
+    parties = [
+        {"name": each["name"], "also": each.get("also", []), "topics": each["topics"]} for each in snapshot["instances"]
+    ]
     more = len(found) > len(page)
-    return {"messages": page, "more": more, "ladders": ladders(snapshot, page), "parties": parties}
+    told = ladders(snapshot, page) | snapshot.get("ladders", {})
+    senders = snapshot.get("senders", {})
+    return {"messages": page, "more": more, "ladders": told, "senders": senders, "parties": parties}
 
 
 def a_pulse(at: str | datetime, *beats: tuple[int, int, float | None]) -> dict[str, Any]:

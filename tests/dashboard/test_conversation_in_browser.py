@@ -5,6 +5,7 @@ What is asserted are counts and places, never a time: how long it takes is what 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -271,6 +272,62 @@ def test_hostile_words_run_nowhere_in_the_diagram_nor_for_reading(serve: Callabl
         assert "run" not in page.title().split()
         overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert overflow <= 0
+
+
+def heads(page: Page) -> Any:
+    return page.locator(".head")
+
+
+def test_whoever_was_renamed_has_one_lane_under_the_new_name(serve: Callable[..., Any], window: Window) -> None:
+    at = rfc3339(now())
+    said = [a_message(1, "alice", "bob", "one", at), a_message(2, "bob", "alice", "two", at)]
+    people = [an_instance("alicia", now(), also=["alice"]), an_instance("bob", now())]
+    hub = serve(a_snapshot(now(), recent=said, instances=people))
+    hub.snapshot["senders"] = {"1": "alicia"}
+    hub.snapshot["ladders"] = {"2": [{"name": "alicia", "state": "read"}]}
+    page = window(hub.url + "conversation")
+    is_live(page)
+    expect(heads(page)).to_have_text(["alicia was alice", "bob"])
+    expect(rows(page).first).to_have_attribute("aria-label", re.compile("alicia, then called alice, to bob: one"))
+    hub.say(a_message(3, "bob", "alice", "to her old name", at))
+    expect(rows(page)).to_have_count(3)
+    expect(heads(page)).to_have_text(["alicia was alice", "bob"])
+    rows(page).first.click()
+    expect(page.locator(".panel h2")).to_contain_text("alice (now alicia)")
+
+
+def test_a_lane_stays_where_it_is_when_its_agent_is_renamed(serve: Callable[..., Any], window: Window) -> None:
+    at = rfc3339(now())
+    said = [a_message(1, "alice", "bob", "one", at), a_message(2, "bob", "alice", "two", at)]
+    hub = serve(a_snapshot(now(), recent=said, instances=[an_instance("alice", now()), an_instance("bob", now())]))
+    page = window(hub.url + "conversation?with=alice,bob")
+    is_live(page)
+    expect(heads(page)).to_have_text(["alice", "bob"])
+    hub.snapshot["senders"] = {"1": "alicia"}
+    hub.snapshot["ladders"] = {"2": [{"name": "alicia", "state": "read"}]}
+    hub.say(a_fact(3, "$instance.renamed", at, origin=1, old="alice", name="alicia", forwards_until=at))
+    expect(heads(page)).to_have_text(["alicia was alice", "bob"])
+    hub.say(a_message(4, "alicia", "bob", "it is still me", at))
+    expect(rows(page)).to_have_count(3)  # the page is about her, whatever she is called
+    expect(heads(page)).to_have_text(["alicia was alice", "bob"])
+
+
+def test_not_ready_comes_up_above_the_conversation_and_goes_away_by_itself(
+    serve: Callable[..., Any], window: Window
+) -> None:
+    hub = serve(a_snapshot(now(), recent=lines(1, 3)))
+    page = window(hub.url + "conversation")
+    is_live(page)
+    expect(page.locator(".troubles")).to_have_count(0)
+    hub.snapshot["hub"]["problems"] = ["the log cannot be written: the disk is full"]
+    hub.say(*lines(4, 4))
+    expect(page.get_by_role("alert")).to_have_text("Not ready the log cannot be written: the disk is full")
+    box, bar = page.locator(".troubles").bounding_box(), page.locator(".talk > .bar").bounding_box()
+    assert box is not None
+    assert bar is not None
+    assert box["y"] + box["height"] <= bar["y"]
+    hub.snapshot["hub"]["problems"] = []  # nobody says so: the page looks again
+    expect(page.locator(".troubles")).to_have_count(0)
 
 
 def test_another_hub_or_a_rename_begins_anew(serve: Callable[..., Any], window: Window) -> None:

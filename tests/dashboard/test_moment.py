@@ -130,7 +130,7 @@ async def test_a_message_stands_where_it_stood_then(told: Told) -> None:
     assert "not yet not yet not yet" in await text(told, f"{path}?at={at}")
     ladder = (await told.hub.request("GET", f"/api/v1{path}?at={told.answered}")).json()["ladder"]
     assert [(each["name"], each["state"]) for each in ladder] == [("bob", "answered")]
-    gone = await text(told, f"{path}?at={at - 1}", 404)
+    gone = await text(told, f"{path}?at={at - 1}")
     assert "at that moment" in gone
     assert "a later one may have it" in gone
 
@@ -169,7 +169,7 @@ async def test_an_instance_has_the_name_and_the_queue_that_it_had(told: Told) ->
     assert "alicia" in await text(told, f"/instances/alicia?at={told.renamed}")
     found = (await told.hub.request("GET", f"/api/v1/messages?with=alicia&at={told.answered}")).json()
     assert [each["body"] for each in found["messages"]] == ["green?", "green it is"]
-    missing = await text(told, "/instances/carol?at=1", 404)
+    missing = await text(told, "/instances/carol?at=1")
     assert "Nobody called carol" in missing
 
 

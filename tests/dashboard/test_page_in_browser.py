@@ -5,17 +5,10 @@ Any message on the browser's console fails a test, a violation of the content po
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 import pytest
@@ -25,6 +18,7 @@ from dashboard.pages import _assets
 from dashboard.view import Filter, entries, flow, nothing, older, overview
 from dashboard.words import instant
 from tests.dashboard.browsing import LOST, Window, is_live, wait_until
+from tests.dashboard.real import RealHub
 
 pytestmark = pytest.mark.browser
 
@@ -489,51 +483,6 @@ def test_every_colour_of_text_can_be_read(serve: Callable[..., Any], window: Win
     measured = page.evaluate(CONTRAST)
     assert len(measured) == 28 * 3
     assert [each for each in measured if each[1] < 4.5] == []  # WCAG 2.2, 1.4.3
-
-
-class RealHub:
-    """`hubbub serve` in a process of its own, with a home of its own."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        self.port = 0
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        (self.home / "hub.json").unlink(missing_ok=True)
-        command = [sys.executable, "-m", "hub", "serve", "--port", str(self.port)]
-        self._process = subprocess.Popen(
-            command, env=self._environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        for _ in range(600):
-            assert self._process.poll() is None, "the hub ended by itself"
-            if (self.home / "hub.json").exists() and (text := (self.home / "hub.json").read_text()):
-                self.port = urlsplit(json.loads(text)["url"]).port or 0
-                return
-            time.sleep(0.05)
-        raise AssertionError("the hub did not come up within 30 s")
-
-    def kill(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait(10)
-
-    def run(self, *arguments: str) -> str:
-        command = [sys.executable, "-m", "hub", *arguments]
-        done = subprocess.run(command, env=self._environment(), capture_output=True, text=True, timeout=30, check=True)
-        return done.stdout.strip()
-
-    def _environment(self) -> dict[str, str]:
-        kept = {key: value for key, value in os.environ.items() if not key.startswith("HUBBUB_")}
-        return kept | {"HUBBUB_HOME": str(self.home)}
-
-
-@pytest.fixture
-def real_hub(tmp_path: Path) -> Iterator[RealHub]:
-    hub = RealHub(tmp_path / "home")
-    hub.start()
-    yield hub
-    hub.kill()
 
 
 def test_the_page_lives_on_a_real_hub_through_sign_in_messages_and_a_crash(real_hub: RealHub, window: Window) -> None:

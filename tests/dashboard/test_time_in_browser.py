@@ -137,3 +137,73 @@ def test_a_bar_leads_to_its_time_without_a_script(talk: Talk, window: Window) ->
     page.get_by_label("Go to (UTC)").fill(str(talk.offsets[0]))
     page.get_by_role("button", name="Go").click()
     expect(page.locator(".place")).to_have_text(f"right after message {talk.offsets[0]}")
+
+
+def test_the_scrubber_leads_through_a_conversation_whose_ladders_were_lower(page: Page, talk: Talk) -> None:
+    page.goto(f"{talk.hub.http}/conversation?at={talk.offsets[2]}")
+    expect(page.locator(".row .said")).to_have_text(["number 0", "number 1", "number 2"])
+    expect(page.locator(".row .where")).to_have_text(["read", "read", "accepted"])
+    page.get_by_role("link", name="back").click()  # before he read them
+    expect(page.locator(".row .said")).to_have_text(["number 0", "number 1"])
+    page.goto(f"{talk.hub.http}/conversation?at={talk.offsets[1]}")
+    expect(page.locator(".row .where")).to_have_text(["accepted", "accepted"])
+    page.get_by_role("link", name="back").click()
+    expect(page.locator(".row .said")).to_have_text(["number 0"])
+    page.locator(".slide").focus()
+    page.keyboard.press("Home")
+    expect(page.locator(".rows")).to_have_text("Nothing of this had been said by then")
+    page.go_back()
+    expect(page.locator(".row .said")).to_have_text(["number 0", "number 1"])
+    page.locator(".row").first.click()
+    expect(page.locator(".panel .climb")).to_contain_text("bob")
+    expect(page.locator(".panel .climb")).not_to_contain_text("read")
+    page.get_by_role("link", name="live").click()
+    expect(page.locator(".live")).to_have_text("live")
+    expect(page.locator(".row .said")).to_have_count(4)
+    assert page.url == f"{talk.hub.http}/conversation"
+
+
+def test_from_page_to_page_the_moment_stays_and_on_each_one_can_go_on(page: Page, talk: Talk) -> None:
+    moment = str(talk.offsets[2])
+    page.get_by_role("link", name="bob").first.click()
+    expect(page.locator("h1")).to_contain_text("bob")
+    expect(page.locator("#page")).to_contain_text("1 unread")
+    page.locator(".saids .when").first.click()
+    expect(page.locator("h1")).to_contain_text("alice")
+    expect(page.locator("#page")).to_contain_text("number 2")
+    page.get_by_role("link", name="Topics", exact=True).click()
+    expect(page.locator("[data-row='inbox.bob'] .backlog")).to_have_text("1")
+    assert at(page) == moment
+    page.get_by_role("link", name="on", exact=True).click()
+    expect(page.locator("[data-row='inbox.bob'] .backlog")).to_have_text("2")
+    assert at(page) == str(talk.offsets[3])
+    page.get_by_role("link", name="Search", exact=True).click()
+    assert at(page) == str(talk.offsets[3]), "the masthead leads to the moment that is shown now"
+    words = page.get_by_label("Words")
+    words.fill("number")
+    page.get_by_role("button", name="Search").click()
+    expect(page.locator(".saids .said")).to_have_count(4)
+    words.fill("half typ")
+    page.keyboard.press("Tab")  # in a field these keys are text
+    page.locator(".steps .previous").click()
+    expect(page.locator(".place")).not_to_have_text(f"right after message {talk.offsets[3]}")
+    expect(page.locator(".saids .said")).to_have_count(3)
+    expect(words).to_have_value("half typ")
+
+
+def test_a_live_page_leads_into_its_past_and_back(page: Page, talk: Talk) -> None:
+    page.goto(f"{talk.hub.http}/topics")
+    page.get_by_role("link", name="Earlier").click()
+    expect(page.locator(".shown")).to_contain_text("As of")
+    page.get_by_role("link", name="first").click()
+    expect(page.locator("#content")).to_contain_text("Nobody had said anything by then.")
+    page.get_by_role("link", name="live").click()
+    expect(page.locator(".live")).to_have_text("live")
+    assert urlsplit(page.url).path == "/topics"
+
+
+def test_who_was_not_there_yet_is_said_and_the_diagram_comes_with_them(page: Page, talk: Talk) -> None:
+    page.goto(f"{talk.hub.http}/conversation?with=bob&at={talk.offsets[1]}")
+    expect(page.locator("#content")).to_contain_text("Nobody called bob has registered.")
+    page.get_by_role("link", name="on", exact=True).click()
+    expect(page.locator(".row .said")).to_have_text(["number 0", "number 1"])
