@@ -14,6 +14,7 @@ from dashboard import links
 from dashboard.markdown import MOST, markdown
 from dashboard.said import Said, said
 from dashboard.tree import Node, tree
+from dashboard.view import ELSEWHERE
 from dashboard.words import clock, hue, instant, size, took, visible
 from hub.topic import HUB, INBOX
 
@@ -29,6 +30,7 @@ class File(Struct, frozen=True, kw_only=True):
     size: str
     kind: str
     link: str  # "" where nothing can be fetched
+    elsewhere: str  # then why
 
 
 class Rung(Struct, frozen=True, kw_only=True):
@@ -165,11 +167,13 @@ def _reply(message: Mapping[str, Any]) -> Reply | None:
 
 def _file(attachment: Mapping[str, Any], message_id: str) -> File:
     length, sha256 = attachment.get("size"), attachment.get("sha256")
+    elsewhere = attachment.get("here") is False
     return File(
         name=visible(str(attachment.get("name") or "unnamed")),
         size=size(length) if isinstance(length, int) else "",
         kind=visible(str(attachment.get("media_type") or "")),
-        link=links.attachment(sha256, message_id) if isinstance(sha256, str) else "",
+        link=links.attachment(sha256, message_id) if isinstance(sha256, str) and not elsewhere else "",
+        elsewhere=ELSEWHERE if elsewhere else "",
     )
 
 

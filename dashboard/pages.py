@@ -131,7 +131,7 @@ def _page(view: View, source: Source, may_see: Callable[[Request], bool]) -> Cal
         )
         if then.past:
             html = stay(html, then.at)
-        # That something was not there yet is what there is to say of the moment, and no fault of whoever steps through it.
+        # That something was not there yet is what there is to say of a moment, and no fault of whoever steps there.
         status = then.status or (200 if then.past else drawn.status)
         return HTMLResponse(html, status, headers=page_headers(request.headers.get("host", "")))
 

@@ -29,6 +29,7 @@ READERS_SHOWN = 6
 HELD_SHOWN = 5
 QUIET = ("$cursors", "$instance.presence")  # facts that are too many for the flow: the tables show what they say
 UNKNOWN = "unknown"
+ELSEWHERE = "not in this replay"  # of a file whose bytes an export was not given
 INSTANCES_SHOWN = 20  # above that, those that are offline with nothing unread are folded
 
 
@@ -567,10 +568,10 @@ def _data(data: Any) -> str | None:
 def _file(attachment: Mapping[str, Any], message_id: str) -> File:
     name = visible(str(attachment.get("name") or "unnamed"))
     length, sha256 = attachment.get("size"), attachment.get("sha256")
-    return File(
-        text=f"{name}, {size(length)}" if isinstance(length, int) else name,
-        link=links.attachment(sha256, message_id) if isinstance(sha256, str) else "",
-    )
+    text = f"{name}, {size(length)}" if isinstance(length, int) else name
+    if attachment.get("here") is False:
+        return File(text=f"{text}, {ELSEWHERE}", link="")
+    return File(text=text, link=links.attachment(sha256, message_id) if isinstance(sha256, str) else "")
 
 
 def _fact(message: Mapping[str, Any]) -> tuple[str, str]:

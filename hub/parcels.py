@@ -74,6 +74,17 @@ def unpack(database: Path, folder: Path, attachments: Path) -> Packed:
     return _copy_all(database, lambda sha256: folder / sha256, lambda sha256: kept(attachments, sha256))
 
 
+def unpack_one(sha256: str, folder: Path, attachments: Path) -> bool:
+    """Copy one of them, unless it is there; whether it is then. Raises StorageFailed."""
+    if not is_hash(sha256):  # what was exported may say anything
+        return False
+    target = kept(attachments, sha256)
+    try:
+        return target.is_file() or _copy(folder / sha256, target, sha256) is not None
+    except FAILURES as why:
+        raise storage_failed(why, target) from why
+
+
 def _copy_all(database: Path, source: Callable[[str], Path], target: Callable[[str], Path]) -> Packed:
     copied = size = known = 0
     missing: list[Carried] = []

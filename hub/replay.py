@@ -20,7 +20,7 @@ from typing import Any
 from msgspec import DecodeError, Struct, ValidationError, convert, field, json
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from hub import refusal, wire
+from hub import parcels, refusal, wire
 from hub.app import App, Signals, build, prepare
 from hub.archive import FOLDED, Keyframe, Movement, Tables, rows_of
 from hub.attendance import Attendance
@@ -239,16 +239,36 @@ class Gate:
             await self._app(scope, receive, send)
 
 
-async def show(path: Path, ready: Callable[[App], None]) -> int:
+def bring(lines: Iterable[Line], files: Path | None, attachments: Path) -> int:
+    """Have the files that messages carry, as far as they are in a folder; the others are marked (`"here": false`), so
+    that no page offers what cannot be had. Returns how many those are.
+
+    Raises StorageFailed, and NotFound for the folder.
+    """
+    if files is not None and not files.is_dir():
+        raise NotFound(f"{files} is no folder that is there.", "hubbub export FILE --files DIR fills one.")
+    here: dict[str, bool] = {}
+    for each in (each for line in lines for each in line.attachments or ()):
+        sha256 = str(each.get("sha256"))
+        if sha256 not in here:
+            here[sha256] = files is not None and parcels.unpack_one(sha256, files, attachments)
+        if not here[sha256]:
+            each["here"] = False
+    return sum(not each for each in here.values())
+
+
+async def show(path: Path, ready: Callable[[App], None], files: Path | None = None) -> int:
     """Serve a file until told to stop, on a free port of this machine's own address; returns the exit code.
 
-    `ready` is called once it answers. Raises NotFound and BadValue for the file, Unavailable without a port.
+    `files` is the folder of `hubbub export --files`. `ready` is called once it answers. Raises NotFound and BadValue
+    for the file, NotFound for the folder, Unavailable without a port.
     """
     heading, lines, moved = await asyncio.to_thread(read, path)
     end = max([heading.at.timestamp(), *(each.at.timestamp() for each in lines[-1:])])
     with Signals().caught() as signals, tempfile.TemporaryDirectory(prefix="hubbub-replay-") as home:
         settings = load({"port": 0, "host": "127.0.0.1"}, {"HUBBUB_HOME": home})
         with HubLock(settings.paths):
+            missing = await asyncio.to_thread(bring, lines, files, settings.paths.attachments)
             await fill(settings.paths.database, heading, lines, moved)
             async with build(settings, clock=lambda: end) as app:
                 app.mode = "replay"
@@ -256,6 +276,11 @@ async def show(path: Path, ready: Callable[[App], None]) -> int:
                     f"This is a replay of {path.name} as of {heading.at:%Y-%m-%d %H:%M:%S} UTC: "
                     "nothing here is live, and nothing can be changed."
                 )
+                if missing:
+                    app.notices.append(
+                        f"Of the files that messages carry {missing:,} {'is' if missing == 1 else 'are'} not here: "
+                        "hubbub export --files DIR takes them along, hubbub replay --files DIR shows them."
+                    )
                 await app.replay(path.name)
                 app.asgi = Gate(app.asgi, path.name)
                 server, sock = prepare(app)

@@ -16,7 +16,7 @@ export function Panel({ item, more, now, thread, steps, on }) {
     ><pre class="body" dir="auto">${entry.body || "(no text)"}</pre>${
       !entry.whole && html`<p class="cut"><a href=${then(message(entry.id, entry.offset))}>The whole message, ${entry.size}</a></p>`
     }${entry.data !== null && html`<pre class="data" tabindex="0" role="group" aria-label="Data">${entry.data}</pre>`}${
-      entry.files.length > 0 && html`<ul class="files">${entry.files.map((file) => html`<li><bdi>${file}</bdi></li>`)}</ul>`
+      entry.files.length > 0 && html`<ul class="files">${entry.files.map((file) => html`<li>${file.link ? html`<a href=${file.link} download><bdi>${file.text}</bdi></a>` : html`<bdi>${file.text}</bdi>`}</li>`)}</ul>`
     }<table class="climb"><caption class="unseen">How far it has come</caption><tbody>${(more?.ladder ?? steps).map(
       (step) => html`<tr key=${step.name}><th scope="row"><bdi>${visible(step.name)}</bdi></th><td>${times(step, now)}</td></tr>`,
     )}</tbody></table

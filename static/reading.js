@@ -29,7 +29,7 @@ function Said({ item, steps, answers, top, now, chosen, late, place, count, thre
     ><p class="who" id=${`w${item.offset}`}><bdi class=${`name h${entry.sender_hue}`}>${entry.sender}</bdi> <span class="arrow" role="img" aria-label="to">→</span> <bdi class=${entry.to_kind === "name" ? `name h${entry.to_hue}` : "topic"}>${entry.to}</bdi> <a class="when" href=${then(message(entry.id, entry.offset))}><time datetime=${entry.sent}>${clock(instant(item.raw.at), now)}</time></a> <${Ladder} at=${where(steps)} late=${late}
     />${entry.reply_to && html` <span class="mark-reply">${answers ? html`answers <a href=${`#m${answers}`}>${answers}</a>` : "reply"}</span>`}${
       entry.thread && html` <a class="mark-thread" aria-label=${`thread ${entry.thread}`} href=${thread(item.raw.thread)}><bdi>${entry.thread}</bdi></a>`
-    }${entry.files.map((file) => html` <bdi class="mark-files">${file}</bdi>`)}</p
+    }${entry.files.map((file) => [" ", file.link ? html`<a class="mark-files" href=${file.link} download><bdi>${file.text}</bdi></a>` : html`<bdi class="mark-files">${file.text}</bdi>`])}</p
     ><div class="text" dir="auto">${body(item)}</div>${
       item.raw.body.length > LONG && html`<p class="cut"><a href=${then(message(entry.id, entry.offset))}>The whole message, ${entry.size}</a></p>`
     }${entry.data !== null && html`<pre class="data" tabindex="0" role="group" aria-label="Data">${entry.data}</pre>`}</article>`;

@@ -356,8 +356,10 @@ function dataOf(data) {
 
 function fileOf(attachment, id) {
   const name = visible(String(attachment.name || "unnamed"));
+  const text = Number.isInteger(attachment.size) ? `${name}, ${size(attachment.size)}` : name;
+  if (attachment.here === false) return { text: `${text}, not in this replay`, link: "" };
   return {
-    text: Number.isInteger(attachment.size) ? `${name}, ${size(attachment.size)}` : name,
+    text,
     link: typeof attachment.sha256 === "string" ? links.attachment(attachment.sha256, id) : "",
   };
 }

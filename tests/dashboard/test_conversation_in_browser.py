@@ -274,6 +274,22 @@ def test_hostile_words_run_nowhere_in_the_diagram_nor_for_reading(serve: Callabl
         assert overflow <= 0
 
 
+def test_a_file_can_be_had_from_the_diagram_and_from_the_reading_view(
+    serve: Callable[..., Any], window: Window
+) -> None:
+    files = [{"name": "log.txt", "size": 2048, "sha256": "ab12"}, {"name": "gone.txt", "sha256": "cd", "here": False}]
+    said = [a_message(1, "alice", "bob", "two files", rfc3339(now()), attachments=files)]
+    hub = serve(a_snapshot(now(), recent=said))
+    page = window(hub.url + "conversation")
+    rows(page).first.click()
+    expect(page.locator(".panel .files li")).to_have_text(["log.txt, 2.0 KiB", "gone.txt, not in this replay"])
+    expect(page.locator(".panel .files a")).to_have_attribute("href", "/api/v1/attachments/ab12?message=id-1")
+    page.goto(hub.url + "conversation?view=read")
+    is_live(page)
+    expect(page.locator(".mark-files")).to_have_text(["log.txt, 2.0 KiB", "gone.txt, not in this replay"])
+    expect(page.locator("a.mark-files")).to_have_attribute("href", "/api/v1/attachments/ab12?message=id-1")
+
+
 def heads(page: Page) -> Any:
     return page.locator(".head")
 

@@ -93,10 +93,12 @@ def test_a_long_body_is_text_only_and_a_very_long_one_is_cut_and_says_so() -> No
 
 def test_a_file_is_a_download_of_this_message_alone() -> None:
     carried = [{"name": "a\x1b.txt", "size": 2048, "sha256": "ab12", "media_type": "text/plain"}, {"name": "old"}]
+    carried.append({"name": "b", "sha256": "cd34", "here": False})
     files = page(a_message(7, "bob", "alice", "x", before(NOON), attachments=carried)).files
-    assert [(each.name, each.size, each.kind, each.link) for each in files] == [
-        ("a␛.txt", "2.0 KiB", "text/plain", "/api/v1/attachments/ab12?message=id-7"),
-        ("old", "", "", ""),
+    assert [(each.name, each.size, each.kind, each.link, each.elsewhere) for each in files] == [
+        ("a␛.txt", "2.0 KiB", "text/plain", "/api/v1/attachments/ab12?message=id-7", ""),
+        ("old", "", "", "", ""),
+        ("b", "", "", "", "not in this replay"),
     ]
 
 

@@ -298,6 +298,7 @@ def test_large_data_is_cut_too(make: Any) -> None:
         ({"name": "log.txt"}, "log.txt", ""),
         ({"size": 1, "sha256": 7}, "unnamed, 1 B", ""),
         ({"name": "a\x1b[2J"}, "a␛[2J", ""),
+        ({"name": "a", "size": 1, "sha256": "ab12", "here": False}, "a, 1 B, not in this replay", ""),
     ],
 )
 def test_a_file_in_words(make: Any, attachment: dict[str, Any], said: str, link: str) -> None:

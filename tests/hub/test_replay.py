@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -42,9 +43,9 @@ class Shown:
 
 
 @asynccontextmanager
-async def shown(path: Path) -> AsyncIterator[Shown]:
+async def shown(path: Path, files: Path | None = None) -> AsyncIterator[Shown]:
     ready: asyncio.Future[App] = asyncio.get_running_loop().create_future()
-    running = asyncio.create_task(replay.show(path, ready.set_result))
+    running = asyncio.create_task(replay.show(path, ready.set_result, files))
     await asyncio.wait((running, ready), return_when=asyncio.FIRST_COMPLETED, timeout=BOUND)
     if running.done():
         running.result()
@@ -129,6 +130,37 @@ async def test_every_view_works_on_the_file(tmp_path: Path) -> None:
         assert "number 2" in (await replayed.client.get(f"/messages/{offsets[2]}")).text
         found = await replayed.get("/api/v1/messages", search="number")
         assert len(found["messages"]) == 3
+
+
+async def test_what_messages_carry_is_given_as_far_as_it_is_in_the_folder(tmp_path: Path) -> None:
+    carried = {name: hashlib.sha256(name.encode()).hexdigest() for name in ("here.txt", "lost.txt")}
+    async with live(tmp_path / "home") as hub:
+        for name, sha256 in carried.items():
+            await hub.request("PUT", f"/api/v1/attachments/{sha256}?as=alice", content=name.encode())
+        files = [{"sha256": sha256, "size": len(name), "name": name} for name, sha256 in carried.items()]
+        said = {"from": "alice", "to": "bob", "body": "both", "attachments": files}
+        offset = (await hub.request("POST", "/api/v1/messages", said)).json()["offset"]
+        path = await exported(hub, tmp_path / "all.jsonl", facts=1)
+    folder = tmp_path / "files"
+    folder.mkdir()
+    (folder / carried["here.txt"]).write_text("here.txt")
+    (folder / carried["lost.txt"]).write_text("other bytes")
+    links = {name: f"/api/v1/attachments/{sha256}?message=" for name, sha256 in carried.items()}
+    async with shown(path, folder) as replayed:
+        page = (await replayed.client.get(f"/messages/{offset}")).text
+        assert links["here.txt"] in page
+        assert links["lost.txt"] not in page
+        assert "not in this replay" in page
+        assert "Of the files that messages carry 1 is not here" in page
+        given = await replayed.client.get(f"/api/v1/attachments/{carried['here.txt']}", params={"message": str(offset)})
+        assert given.text == "here.txt"
+    async with shown(path) as replayed:
+        for where in (f"/messages/{offset}", "/conversation", f"/time?at={offset}"):
+            page = (await replayed.client.get(where)).text
+            assert "/api/v1/attachments/" not in page, where
+            assert page.count("not in this replay") >= 2, where
+    with pytest.raises(NotFound, match="no folder"):
+        await replay.show(path, lambda app: None, tmp_path / "none")
 
 
 @pytest.mark.parametrize(
