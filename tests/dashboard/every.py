@@ -29,6 +29,8 @@ EXAMPLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "/messages/{id:path} as Markdown": lambda hour: f"{_message(hour)}?as=markdown",
     "/search for words": lambda hour: "/search?q=redirect+log",
     "/conversation for reading": lambda hour: "/conversation?view=read",
+    "/conversation of then": lambda hour: "/conversation?at=4711",
+    "/instances/{name} of then": lambda hour: f"{_instance(hour)}?at=4711",
 }
 
 PATHS: tuple[str, ...] = tuple(dict.fromkeys([*(view.path for view in VIEWS), *EXAMPLES]))
