@@ -7,6 +7,8 @@ without any file being rewritten. What stands under a hash never changes and may
 from __future__ import annotations
 
 import hashlib
+import posixpath
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +20,7 @@ _TYPES = {
     ".svg": "image/svg+xml; charset=utf-8",
     ".LICENSE": "text/plain; charset=utf-8",
 }
+_IMPORT = re.compile(rb'^import (?:.+ from )?"(\.[^"]+)";$', re.MULTILINE)
 
 
 def folder(name: str) -> Path:
@@ -54,12 +57,27 @@ class Assets:
             whole.update(f"{name} {digest}\n".encode())
             self._files[name] = Asset(body, _TYPES[path.suffix], f'"{digest[:16]}"')
         self.version = whole.hexdigest()[:12]
+        self._modules: dict[str, list[str]] = {}  # what `modules` found
 
     def url(self, name: str) -> str:
         """The path of a file as a page names it. Raises KeyError if there is none."""
         if name not in self._files:
             raise KeyError(name)
         return f"/static/{self.version}/{name}"
+
+    def modules(self, name: str) -> list[str]:
+        """The paths of all modules that one imports, directly or not, so that a page can have them fetched at once and
+        not one after the other. Raises KeyError if there is no such module."""
+        if name not in self._modules:
+            found = [name]
+            for here in found:
+                beside = posixpath.dirname(here)
+                for each in _IMPORT.findall(self._files[here].body):
+                    neighbour = posixpath.normpath(posixpath.join(beside, each.decode()))
+                    if neighbour not in found:
+                        found.append(neighbour)
+            self._modules[name] = [self.url(each) for each in found[1:]]
+        return self._modules[name]
 
     def find(self, path: str) -> tuple[Asset, bool] | None:
         """The file at `path` below /static/, and whether the path holds the hash, so that it may be kept."""

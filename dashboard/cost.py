@@ -8,15 +8,15 @@ from typing import Any
 from msgspec import Struct
 
 from dashboard import links
-from dashboard.view import NameRef
-from dashboard.words import ago, clock, count, hue, instant, plural, size, span, visible
+from dashboard.name import Name, named
+from dashboard.words import ago, clock, count, instant, plural, size, span, visible
 
 NAMES_SHOWN = 4
 AGENTS_SHOWN = 50
 
 
 class AgentRow(Struct, frozen=True, kw_only=True):
-    who: NameRef
+    who: Name
     read: str
     share: str  # of all that was read
     part: int  # the same in whole percent, for a bar
@@ -31,7 +31,7 @@ class ThreadRow(Struct, frozen=True, kw_only=True):
     read: str
     written: str
     messages: str
-    names: list[NameRef]
+    names: list[Name]
     more_names: str
     last: str
     last_at: str
@@ -111,7 +111,7 @@ def _rule(told: dict[str, Any]) -> list[str]:
 def _agent(each: dict[str, Any], all_read: int) -> AgentRow:
     part = round(100 * each["read"] / all_read) if all_read else 0
     return AgentRow(
-        who=_ref(each["name"]),
+        who=named(each["name"]),
         read=about(each["read"]),
         share=f"{part} %",
         part=part,
@@ -129,13 +129,8 @@ def _thread(each: dict[str, Any], now: int) -> ThreadRow:
         read=about(each["read"]),
         written=about(each["written"]),
         messages=count(each["messages"]),
-        names=[_ref(name) for name in names[:NAMES_SHOWN]],
+        names=[named(name) for name in names[:NAMES_SHOWN]],
         more_names=f"and {plural(len(names) - NAMES_SHOWN, 'other')}" if len(names) > NAMES_SHOWN else "",
         last=ago(now - instant(each["last_at"])),
         last_at=each["last_at"],
     )
-
-
-def _ref(spelled: str) -> NameRef:
-    name = visible(spelled)
-    return NameRef(name=name, hue=hue(name), link=links.instance(name))

@@ -10,7 +10,8 @@ from msgspec import Struct
 
 from dashboard import links
 from dashboard.lane import Lane, lane
-from dashboard.said import Name, Said, said
+from dashboard.name import Name, named
+from dashboard.said import Said, said
 from dashboard.view import TOO_LONG, UNKNOWN, state_of
 from dashboard.words import ago, clock, count, hue, instant, plural, span, took, visible
 
@@ -171,9 +172,8 @@ def _session(each: Mapping[str, Any], head: int, now: int, zone: tzinfo | None) 
 
 
 def _partner(each: Mapping[str, Any]) -> PartnerRow:
-    name = visible(each["name"])
     return PartnerRow(
-        who=Name(name=name, hue=hue(name), link=links.instance(each["name"])),
+        who=named(each["name"]),
         answered=_pace(each["answered"]),
         answers=_pace(each["answers"]),
     )

@@ -8,8 +8,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from dashboard import links
-from dashboard.words import clock, hue, instant, plural, span, took, visible
+from dashboard.name import Name, named
+from dashboard.words import clock, instant, plural, span, took, visible
 
 STATES = {  # in the order of the legend; what a state means where its word does not say it
     "working": "working",
@@ -50,9 +50,7 @@ class Doing(Struct, frozen=True, kw_only=True):
 
     state: str
     word: str
-    asked: str
-    asked_hue: int
-    asked_link: str
+    asked: Name | None
     since: str
     since_at: str
     length: str
@@ -109,9 +107,7 @@ def lane(told: Mapping[str, Any], hours: int, page: str, *, zone: tzinfo | None 
             Doing(
                 state=state,
                 word=STATES.get(state, state),
-                asked=asked,
-                asked_hue=hue(asked),
-                asked_link=links.instance(asked),
+                asked=named(each["asked"]) if each["asked"] else None,
                 since=clock(since, ended, zone),
                 since_at=each["since"],
                 length=took(until - since),

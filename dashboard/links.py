@@ -28,6 +28,14 @@ def topic(name: str) -> str:
     return f"/conversation?topic={escaped(name)}" if owner == name else instance(owner)
 
 
+def step(topic: str) -> str:
+    """Where a person holds a queue, by its topic, or lets it go; of an inbox, all that can be done about its owner."""
+    owner = topic.removeprefix("inbox.")
+    if owner != topic:
+        return f"{instance(owner)}#step"
+    return f"/part?queue={escaped(topic if topic == 'all' else '#' + topic)}#queues"
+
+
 def message(message_id: str, offset: int | None = None) -> str:
     """One message: by its id, which an import keeps, or by its offset where an address would not keep the id."""
     return f"/messages/{offset if offset is not None and not message_id.strip('.') else escaped(message_id)}"

@@ -13,11 +13,11 @@ from typing import Any
 from msgspec import Struct
 
 from dashboard.held import by_whom, why_held
+from dashboard.view import queue_names
 from dashboard.words import hue, instant, plural, span, visible
 
 SHOWN = 200  # held messages on one page; the oldest come first
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
-INBOX = "inbox."
 
 
 class Hands(Struct, frozen=True, kw_only=True):
@@ -57,7 +57,8 @@ class Part(Struct, frozen=True, kw_only=True):
     paused: list[StopRow]
     agents: list[str]
     queues: list[str]  # whoever and whatever can be written to
-    to: str  # what the address fills in
+    queue: str  # what the address fills in: into the form to hold
+    to: str  # and into the one to write
     thread: str
     reply_to: str
 
@@ -68,18 +69,17 @@ def hands(person: str | None, back: str, form_id: str) -> Hands:
 
 
 def part(snapshot: Mapping[str, Any], asked: Mapping[str, str]) -> Part:
-    """`asked` is the address's query: `to`, `thread` and `reply_to` fill in the form to write."""
+    """`asked` is the address's query: `to`, `thread` and `reply_to` fill in the form to write, `queue` that to hold."""
     now = instant(snapshot["at"])
     agents = [each["name"] for each in snapshot["instances"] if not each["human"]]
-    topics = [each["topic"] for each in snapshot["topics"] if not each["topic"].startswith(INBOX)]
-    everybody = [each["name"] for each in snapshot["instances"]]
     return Part(
         held=[_held(each, now) for each in snapshot["held"][:SHOWN]],
         held_more=_more(len(snapshot["held"]) - SHOWN),
         holds=[_stop(each["queue"], each, now) for each in snapshot["holds"]],
         paused=[_stop(each["name"], each, now) for each in snapshot["paused"]],
         agents=sorted(agents, key=str.lower),
-        queues=[*sorted(everybody, key=str.lower), "all", *sorted(f"#{each}" for each in topics if each != "all")],
+        queues=queue_names(snapshot["instances"], snapshot["topics"]),
+        queue=asked.get("queue", ""),
         to=asked.get("to", ""),
         thread=asked.get("thread", ""),
         reply_to=asked.get("reply_to", ""),

@@ -44,9 +44,9 @@ def pulse(told: dict[str, Any], *, zone: tzinfo | None = None) -> Pulse:
     p95 = [each["p95"] for each in beats if each["p95"] is not None]
     return Pulse(
         rate=f"{plural(total, 'message')}, at most {_rate(beats, beat)} a second",
-        latency=f"half within {latency(max(p50))}, 95 % within {latency(max(p95))}, at the worst" if p50 else
+        latency=f"at worst half in {latency(max(p50))}, 95 % in {latency(max(p95))}" if p50 else
         "no message was confirmed by a client",
-        known="" if since <= now - HOUR else f"since the hub’s start {span((now - since) * 1000)} ago",
+        known="" if since <= now - HOUR else f"{span((now - since) * 1000)} since the start",
         rows=[
             _stretch([each for each in beats if begin <= each["at"] < begin + STRETCH], begin, now, beat, zone)
             for begin in range(first // STRETCH * STRETCH, now + 1, STRETCH)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct
 
+from dashboard.name import Name
 from dashboard.view import entry
 from dashboard.words import clock, plural
 
@@ -17,14 +18,6 @@ class Piece(NamedTuple):
 
     text: str
     marked: bool = False
-
-
-class Name(Struct, frozen=True, kw_only=True):
-    """An instance's name, its hue and its page."""
-
-    name: str
-    hue: int
-    link: str
 
 
 class Said(Struct, frozen=True, kw_only=True):

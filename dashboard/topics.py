@@ -9,8 +9,8 @@ from typing import Any
 from msgspec import Struct
 
 from dashboard import links
-from dashboard.said import Name
-from dashboard.view import UNKNOWN
+from dashboard.name import named
+from dashboard.view import UNKNOWN, ReaderCell
 from dashboard.words import clock, count, hue, instant, plural, size, span, visible
 
 INBOX = "inbox."
@@ -22,12 +22,6 @@ THEN = (
 )
 
 
-class Reader(Struct, frozen=True, kw_only=True):
-    who: Name
-    backlog: str
-    behind: bool
-
-
 class TopicRow(Struct, frozen=True, kw_only=True):
     topic: str
     link: str
@@ -36,8 +30,8 @@ class TopicRow(Struct, frozen=True, kw_only=True):
     hue: int
     backlog: str  # of the reader furthest behind
     waiting: bool
-    readers: list[Reader]
-    more_readers: list[Reader]
+    readers: list[ReaderCell]
+    more_readers: list[ReaderCell]
     folded: str
     messages: str
     size: str
@@ -86,13 +80,7 @@ def _row(each: Mapping[str, Any], now: int) -> TopicRow:
     topic = visible(each["topic"])
     prefix = INBOX if topic.startswith(INBOX) else ""
     readers = [
-        Reader(
-            who=Name(
-                name=visible(reader["name"]), hue=hue(visible(reader["name"])), link=links.instance(reader["name"])
-            ),
-            backlog=_known(reader["backlog"], count),
-            behind=bool(reader["backlog"]),
-        )
+        ReaderCell(who=named(reader["name"]), backlog=_known(reader["backlog"], count), behind=bool(reader["backlog"]))
         for reader in sorted(each["readers"], key=lambda reader: (-(reader["backlog"] or 0), reader["name"].lower()))
     ]
     rest = topic.removeprefix(prefix)

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from dashboard import links
 from dashboard.held import why_held
+from dashboard.name import Name, named
 from dashboard.words import ago, clock, count, hue, instant, plural, size, span, visible
 from hub.topic import ALL, INBOX, matches
 
@@ -136,16 +137,8 @@ class FlowRow(Struct, frozen=True, kw_only=True):
     wanted: str = ""  # until when an answer is wanted, as a clock shows it
 
 
-class NameRef(Struct, frozen=True, kw_only=True):
-    """A name, its hue and where it leads."""
-
-    name: str
-    hue: int
-    link: str
-
-
 class InstanceRow(Struct, frozen=True, kw_only=True):
-    who: NameRef
+    who: Name
     online: bool
     state: str
     unread: str
@@ -157,6 +150,7 @@ class InstanceRow(Struct, frozen=True, kw_only=True):
     client: str
     hops: str  # how a message gets to its model, the best way first
     topics: list[str]
+    step: str  # where a person steps in
 
 
 class HeldRow(Struct, frozen=True, kw_only=True):
@@ -172,7 +166,7 @@ class HeldRow(Struct, frozen=True, kw_only=True):
 
 
 class ReaderCell(Struct, frozen=True, kw_only=True):
-    who: NameRef
+    who: Name
     backlog: str
     behind: bool
 
@@ -193,6 +187,7 @@ class QueueRow(Struct, frozen=True, kw_only=True):
     readers: list[ReaderCell]
     more_readers: list[ReaderCell]
     more: str  # what the folded readers amount to
+    step: str  # where a person holds it; "" where there is nothing to hold
 
 
 class Total(Struct, frozen=True, kw_only=True):
@@ -223,6 +218,8 @@ class Overview(Struct, frozen=True, kw_only=True):
     empty: bool  # nobody has ever been here
     names: list[Choice]
     topics: list[Choice]
+    queue_names: list[str]  # whoever and whatever can be written to
+    write_to: str  # whom what is shown is about
     thread: str
     at: str  # the moment, where it is not the present
     without_thread: str
@@ -240,8 +237,11 @@ def overview(snapshot: Snapshot, chosen: Filter, *, now: int | None = None) -> O
     rows = [_instance(each, moment) for each in sorted(instances, key=_here_first)]
     folded = [row for row in rows if not row.online and not row.waiting] if len(rows) > INSTANCES_SHOWN else []
     online = {each["name"] for each in instances if each["online"]}
+    held = {_held_topic(each["queue"]) for each in snapshot.get("holds", ())}
     looping = {INBOX + name.lower() for each in snapshot.get("held", ()) for name in each["names"] or ()}
-    worst = sorted(((_state_of(each, online, looping, moment), each) for each in snapshot["topics"]), key=_worst_first)
+    worst = sorted(
+        ((_state_of(each, online, looping, held, moment), each) for each in snapshot["topics"]), key=_worst_first
+    )
     topics = [each for _, each in worst]
     queues = [_queue(each, state, moment) for state, each in worst]
     return Overview(
@@ -264,6 +264,8 @@ def overview(snapshot: Snapshot, chosen: Filter, *, now: int | None = None) -> O
         empty=not instances and all(each["topic"].startswith("$") for each in topics),
         names=_choices((each["name"] for each in instances), chosen.with_),
         topics=_choices((each["topic"] for each in topics if not each["topic"].startswith("$")), chosen.topic),
+        queue_names=queue_names(instances, topics),
+        write_to=chosen.with_ or (chosen.topic and "#" + chosen.topic),
         thread=chosen.thread,
         without_thread=chosen.link(thread=""),
         at=chosen.at,
@@ -393,7 +395,7 @@ def _instance(each: Mapping[str, Any], now: int) -> InstanceRow:
     oldest = now - instant(each["oldest_unread_at"]) if each["oldest_unread_at"] else None
     state = state_of(each, now)
     return InstanceRow(
-        who=_ref(each["name"]),
+        who=named(each["name"]),
         online=each["online"],
         state=f"{state}, {plural(each['sessions'], 'session')}" if each["sessions"] > 1 else state,
         unread=_many(each["unread"]),
@@ -405,6 +407,7 @@ def _instance(each: Mapping[str, Any], now: int) -> InstanceRow:
         client=visible(each["client"] or ""),
         hops=visible("by " + ", ".join(each["hops"])) if each["hops"] else "",
         topics=[visible(topic) for topic in each["topics"]],
+        step=links.step(INBOX + each["name"]),
     )
 
 
@@ -444,6 +447,7 @@ class _QueueState(Struct, frozen=True):
     if nothing waits. It is stuck if somebody who is online has left a message unread for too long."""
 
     looping: bool
+    held: bool
     stuck: bool
     bounced: int
     oldest: int | None
@@ -451,7 +455,12 @@ class _QueueState(Struct, frozen=True):
     all: int  # what all of them have not
 
 
-def _state_of(each: Mapping[str, Any], online: Set[str], looping: Set[str], now: int) -> _QueueState:
+def _held_topic(queue: str) -> str:
+    """The topic of a queue that is held, as it is written: `alice`, `#build` or `all`."""
+    return queue.removeprefix("#") if queue.startswith("#") or queue == ALL else INBOX + queue.lower()
+
+
+def _state_of(each: Mapping[str, Any], online: Set[str], looping: Set[str], held: Set[str], now: int) -> _QueueState:
     behind = [
         (reader["name"], instant(reader["oldest_at"]) if reader["oldest_at"] else 0)
         for reader in each["readers"]
@@ -460,6 +469,7 @@ def _state_of(each: Mapping[str, Any], online: Set[str], looping: Set[str], now:
     backlogs = [reader["backlog"] or 0 for reader in each["readers"]]
     return _QueueState(
         each["topic"] in looping,
+        each["topic"] in held,
         any(name in online and oldest and now - oldest >= TOO_LONG for name, oldest in behind),
         each["bounced"],
         min((oldest for _, oldest in behind), default=None),
@@ -469,15 +479,16 @@ def _state_of(each: Mapping[str, Any], online: Set[str], looping: Set[str], now:
 
 
 def _marks(state: _QueueState) -> str:
-    expired = f"{count(state.bounced)} expired" if state.bounced else ""
-    return ", ".join(filter(None, ["looping" if state.looping else "", "stuck" if state.stuck else "", expired]))
+    expired = f"{count(state.bounced)} expired"
+    marks = {"looping": state.looping, "held": state.held, "stuck": state.stuck, expired: state.bounced}
+    return ", ".join(mark for mark, so in marks.items() if so)
 
 
 def _queue(each: Mapping[str, Any], state: _QueueState, now: int) -> QueueRow:
     topic = visible(each["topic"])
     readers = sorted(each["readers"], key=lambda reader: (-(reader["backlog"] or 0), reader["name"].lower()))
     cells = [
-        ReaderCell(who=_ref(reader["name"]), backlog=_many(reader["backlog"]), behind=bool(reader["backlog"]))
+        ReaderCell(who=named(reader["name"]), backlog=_many(reader["backlog"]), behind=bool(reader["backlog"]))
         for reader in readers
     ]
     prefix = INBOX if topic.startswith(INBOX) else ""
@@ -498,13 +509,8 @@ def _queue(each: Mapping[str, Any], state: _QueueState, now: int) -> QueueRow:
         readers=cells[:READERS_SHOWN],
         more_readers=cells[READERS_SHOWN:],
         more=_folded("reader", [{"readers": [reader]} for reader in readers[READERS_SHOWN:]]),
+        step="" if topic.startswith("$") else links.step(each["topic"]),
     )
-
-
-def _ref(spelled: str) -> NameRef:
-    """A name leads to its page."""
-    name = visible(spelled)
-    return NameRef(name=name, hue=hue(name), link=links.instance(spelled))
 
 
 def _here_first(each: Mapping[str, Any]) -> tuple[bool, str]:
@@ -530,6 +536,13 @@ def _worst_first(row: tuple[_QueueState, Mapping[str, Any]]) -> tuple[Any, ...]:
 def _folded(what: str, rest: list[Any]) -> str:
     waiting = sum(reader["backlog"] or 0 for each in rest for reader in each["readers"])
     return f"{plural(len(rest), 'more ' + what)}, {count(waiting) if waiting else 'nothing'} unread"
+
+
+def queue_names(instances: Sequence[Mapping[str, Any]], topics: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Whoever and whatever can be written to, as one writes it."""
+    names = sorted((visible(each["name"]) for each in instances), key=str.lower)
+    spoken = {each["topic"] for each in topics if not each["topic"].startswith(("$", INBOX))} - {ALL}
+    return [*names, ALL, *sorted(f"#{each}" for each in spoken)]
 
 
 def _choices(values: Iterable[str], chosen: str) -> list[Choice]:

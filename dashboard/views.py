@@ -72,6 +72,7 @@ async def _overview(source: Source, request: Request) -> Drawn:
             "nothing": nothing(held, chosen),
             "older": older(held, told),
             "pulse": pulse(hour),
+            "scripted": True,
         },
         about={**told["hub"], "at": told["at"]},
         state={"snapshot": told, "entries": held, "pulse": hour},
@@ -155,6 +156,7 @@ async def _then(source: Source, request: Request) -> Drawn:
             "nothing": nothing(held, chosen),
             "older": False,
             "pulse": None,  # the last hour is the present's
+            "scripted": False,  # each moment is the server's drawing, whole
         },
         about,
         template="time.html",

@@ -2,7 +2,9 @@
 
 import { h, hydrate, render } from "./vendor/preact.js";
 import { Charts } from "./charts.js";
-import { Page } from "./overview.js";
+import { plainly } from "./clicks.js";
+import { Frames, rest } from "./frame.js";
+import { PARTS } from "./overview.js";
 import { Refresh } from "./refresh.js";
 import { Shell } from "./shell.js";
 import { Messages } from "./store.js";
@@ -37,22 +39,13 @@ function page(moment) {
   return { view, rows, fresh, nothing: nothing(messages.held, chosen), older: hasOlder, on };
 }
 
-let asked = false;
-
-// At most once a frame; a page in the background draws twice a second, for its title's sake.
-function draw() {
-  if (asked) return;
-  asked = true;
-  if (document.hidden) setTimeout(paint, 500);
-  else requestAnimationFrame(paint);
-}
-
-function paint() {
-  asked = false;
+const frames = new Frames(() => {
   const props = page(now());
   document.title = props.view.title;
-  render(h(Page, props), root);
-}
+  for (const [part, place] of PARTS) render(h(part, props), place(root));
+});
+
+const draw = () => frames.soon();
 
 const on = {
   chosen: () => chosen,
@@ -69,7 +62,7 @@ const on = {
       draw();
     }
   },
-  unfold: (offset) => messages.unfold(offset) && paint(), // at once: what is inside is measured next
+  unfold: (offset) => messages.unfold(offset) && frames.paint(), // at once: what is inside is measured next
   newest() {
     above = false;
     jumped = true;
@@ -157,6 +150,24 @@ async function beginAnew() {
   take(found);
 }
 
+addEventListener("popstate", filtered);
+root.addEventListener("click", (event) => {
+  const link = event.target.closest("a[href^='?']");
+  if (!link || !plainly(event)) return;
+  event.preventDefault();
+  show(link.getAttribute("href"));
+});
+
+const props = page(instant(snapshot.at));
+for (const [part, place] of PARTS) {
+  await rest();
+  hydrate(h(part, props), place(root));
+}
+document.documentElement.dataset.taken = "over"; // what comes after this is live
+skew = instant(snapshot.at) - Date.now();
+await rest();
+
+const charts = new Charts(drawn.pulse, ask);
 const session = shell.observe({
   resume: snapshot.hub.head,
   epoch: snapshot.hub.epoch,
@@ -178,18 +189,6 @@ const session = shell.observe({
   },
 });
 
-addEventListener("popstate", filtered);
-root.addEventListener("click", (event) => {
-  const link = event.target.closest("a[href^='?']");
-  if (!link || event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
-  event.preventDefault();
-  show(link.getAttribute("href"));
-});
-
-hydrate(h(Page, page(instant(snapshot.at))), root);
-document.documentElement.dataset.taken = "over"; // what comes after this is live
-skew = instant(snapshot.at) - Date.now();
-const charts = new Charts(drawn.pulse, ask);
 setInterval(draw, 1_000);
 setInterval(() => session.state.kind === "live" && tables.soon(), REST);
 setInterval(() => session.state.kind === "live" && (snapshot.hub.problems ?? []).length > 0 && tables.soon(), TROUBLED);

@@ -3,6 +3,7 @@
 
 import { h, render } from "./vendor/preact.js";
 import htm from "./vendor/htm.js";
+import { rest } from "./frame.js";
 import { counted, joined, latency, pulse, series } from "./pulse.js";
 
 const html = htm.bind(h);
@@ -24,14 +25,19 @@ export class Charts {
   constructor(told, ask) {
     this.#told = told;
     this.#ask = ask;
-    import("./vendor/uplot.js").then((module) => {
-      this.#uPlot = module.default;
-      this.draw();
-    });
+    this.#begin();
     setInterval(() => document.hidden || this.fetch(), EVERY);
     addEventListener("resize", () => this.#anew());
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#anew());
     new MutationObserver(() => this.#anew()).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+  }
+
+  // The page is there without them, and can be used meanwhile.
+  async #begin() {
+    const { default: uPlot } = await import("./vendor/uplot.js");
+    await rest();
+    this.#uPlot = uPlot;
+    this.draw();
   }
 
   // A message came on the live line.

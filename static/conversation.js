@@ -6,6 +6,7 @@
 import { h, render } from "./vendor/preact.js";
 import htm from "./vendor/htm.js";
 import { asJson, asMarkdown, asMermaid } from "./copies.js";
+import { Frames } from "./frame.js";
 import { READ, where } from "./ladder.js";
 import { Lanes, MOST_LANES, NARROWEST } from "./lanes.js";
 import { then } from "./links.js";
@@ -18,7 +19,7 @@ import { Shell } from "./shell.js";
 import { FOLLOWED, MOST, Talk } from "./talk.js";
 import { troubles } from "./troubles.js";
 import { matches } from "./view.js";
-import { instant, plural } from "./words.js";
+import { TOO_LONG, instant, plural } from "./words.js";
 
 const html = htm.bind(h);
 
@@ -28,7 +29,6 @@ const NEAR = 12; // px from the end at which the reader is at it
 const SPARE = 240; // px drawn above and below what is in sight
 const AHEAD = 2; // heights of the window from the top at which older ones are fetched
 const MARGIN = 26; // px above the first message
-const TOO_LONG = 5 * 60_000; // ms unread
 const TROUBLED = 2_000; // ms between two looks at how the hub is: what it gets over it says to nobody
 const REST = 5_000; // ms between two drawings though nothing came: what waits too long turns amber
 
@@ -62,19 +62,13 @@ let selected = null;
 let open = false;
 let more = null; // what the hub knows of the message in the panel
 let loading = false;
-let asked = false;
 
 // Drawing
 
-function draw() {
-  if (asked) return;
-  asked = true;
-  if (document.hidden) setTimeout(paint, 500);
-  else requestAnimationFrame(paint);
-}
+const frames = new Frames(paint);
+const draw = () => frames.soon();
 
 function paint() {
-  asked = false;
   const height = stage.querySelector(".rows")?.clientHeight || stage.clientHeight;
   measureWidth();
   for (let tries = 0; tries < 4; tries += 1) {

@@ -10,6 +10,7 @@ export class Dialog {
 
   open(...content) {
     this.#element ??= this.#make();
+    this.#element.setAttribute("aria-label", this.title);
     this.#element.replaceChildren(made("h2", "", this.title), ...content, this.#closing());
     if (!this.#element.open) this.#element.showModal();
   }
@@ -24,7 +25,6 @@ export class Dialog {
 
   #make() {
     const dialog = made("dialog", this.kind);
-    dialog.setAttribute("aria-label", this.title);
     dialog.addEventListener("click", ({ target }) => target === dialog && dialog.close()); // beside it
     document.body.append(dialog);
     return dialog;

@@ -10,6 +10,10 @@ export const thread = (name) => `/conversation?thread=${escaped(name)}`;
 export const topic = (name) =>
   name.startsWith("inbox.") ? instance(name.slice("inbox.".length)) : `/conversation?topic=${escaped(name)}`;
 
+// Where a person holds a queue, by its topic, or lets it go; of an inbox, all that can be done about its owner.
+export const step = (name) =>
+  name.startsWith("inbox.") ? `${topic(name)}#step` : `/part?queue=${escaped(name === "all" ? name : `#${name}`)}#queues`;
+
 // By its id, or by its offset where an address would not keep the id.
 export const message = (id, offset) => `/messages/${offset !== undefined && /^\.*$/.test(id) ? offset : escaped(id)}`;
 

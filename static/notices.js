@@ -3,17 +3,20 @@
 
 import { Dialog, made } from "./dialog.js";
 import { recall, remember } from "./memory.js";
-import { visible } from "./words.js";
+import { TOO_LONG, instant, plural, span, visible } from "./words.js";
 
 const CHOICE = "hubbub.notices";
+const TOLD = "hubbub.told"; // what waits too long, and has been told of
 const BODY = 160; // characters
+const LOOK = 20_000; // ms between two looks at what waits
 
 export class Notices {
   #dialog = new Dialog("Notifications", "notices");
-  #wanted = wanted();
+  #wanted = recalled(CHOICE, {});
 
   constructor() {
     document.querySelector("[data-opens=notices]")?.addEventListener("click", () => this.#open());
+    setInterval(() => this.#wanted.late && mayShow() && this.#look(), LOOK);
   }
 
   // A message that was just said, the hub's own facts among them.
@@ -29,11 +32,27 @@ export class Notices {
     if (this.#wanted.lost) show("No hub answers", "hubbub start", "lost");
   }
 
+  // What waits for somebody, a person too, can turn late without anybody saying anything: so it is asked for.
+  async #look() {
+    const found = await instances();
+    if (!found) return;
+    const late = found.filter(({ oldest_unread_at: at }) => at && Date.now() - instant(at) >= TOO_LONG);
+    const told = late.filter(({ name }) => recalled(TOLD, []).includes(name));
+    remember(TOLD, JSON.stringify(late.map(({ name }) => name)));
+    const fresh = late.filter((each) => !told.includes(each));
+    if (fresh.length === 0) return;
+    const [{ name, unread, oldest_unread_at: at }] = fresh;
+    const names = fresh.map((each) => visible(each.name)).join(", ");
+    if (fresh.length > 1) show(`${plural(fresh.length, "queue")} wait too long`, first(names), "late");
+    else show(`What was sent to ${visible(name)} waits too long`, `${plural(unread, "message")} unread, the oldest for ${span(Date.now() - instant(at))}`, `late-${name}`);
+  }
+
   #open() {
     const form = made("form");
     form.method = "dialog";
     form.append(
       this.#box("held", "a message is held until I decide"),
+      this.#box("late", "a message to anybody has waited too long"),
       this.#box("lost", "the hub no longer answers"),
       this.#name(),
       made("p", "soft", said()),
@@ -74,11 +93,22 @@ export class Notices {
 
 const possible = () => "Notification" in globalThis;
 
-function wanted() {
+const mayShow = () => document.hidden && possible() && Notification.permission === "granted";
+
+function recalled(key, otherwise) {
   try {
-    return JSON.parse(recall(CHOICE) ?? "{}") ?? {};
+    return JSON.parse(recall(key)) ?? otherwise;
   } catch {
-    return {}; // somebody else's
+    return otherwise; // somebody else's
+  }
+}
+
+async function instances() {
+  try {
+    const answer = await fetch("/api/v1/instances", { cache: "no-store" });
+    return answer.ok ? (await answer.json()).instances : null;
+  } catch {
+    return null; // no hub answers, which is told of by itself
   }
 }
 
@@ -90,7 +120,7 @@ function said() {
 
 // The same tag in another tab replaces this one.
 function show(title, body, tag) {
-  if (!document.hidden || !possible() || Notification.permission !== "granted") return;
+  if (!mayShow()) return;
   const notice = new Notification(title, { body, tag });
   notice.onclick = () => {
     focus();

@@ -1,6 +1,7 @@
 // Sends the forms of templates/part-forms.html without leaving the page. Without this they send the browser to the hub and
 // back; with it, what the hub answers stands beside the form, and a text is cleared only once the hub has it.
 
+import "./above.js";
 import { plural } from "./words.js";
 
 const ids = new WeakMap(); // of what was sent and not answered yet: sent again, it is stored once
@@ -38,6 +39,7 @@ function done(form, fields, told) {
   for (const field of form.querySelectorAll("textarea, input:not([type=hidden]):not([name=as]):not([name=to])")) field.value = field.defaultValue;
   if (name) for (const field of document.querySelectorAll("form.part input[name=as]")) field.value = name;
   tell(form, words(fields.get("do"), told), false);
+  form.dispatchEvent(new CustomEvent("hubbub:done", { bubbles: true }));
 }
 
 function words(what, told) {

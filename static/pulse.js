@@ -24,9 +24,9 @@ export function pulse({ at, since, beat, beats }) {
     rate: `${plural(sum(shown), "message")}, at most ${rate(shown, beat)} a second`,
     latency:
       timed.length > 0
-        ? `half within ${latency(most(timed, "p50"))}, 95 % within ${latency(most(timed, "p95"))}, at the worst`
+        ? `at worst half in ${latency(most(timed, "p50"))}, 95 % in ${latency(most(timed, "p95"))}`
         : "no message was confirmed by a client",
-    known: start <= now - HOUR ? "" : `since the hub’s start ${span((now - start) * 1000)} ago`,
+    known: start <= now - HOUR ? "" : `${span((now - start) * 1000)} since the start`,
     rows,
   };
 }

@@ -1,6 +1,7 @@
 // The messages that the page holds: those in the flow, and those that wait while the reader looks further up.
-// To an entry of view.js this adds `fresh` (it came while the page was open) and `folded` (nobody has looked inside, so
-// there is nothing inside yet: at two hundred a second that is most of the work).
+// To an entry of view.js this adds `fresh` (it came while the page was open), `folded` (nobody has looked inside, so there
+// is nothing inside yet: at two hundred a second that is most of the work) and `drawn` (the server has drawn the inside,
+// in a noscript).
 
 import { entry, shows } from "./view.js";
 
@@ -9,7 +10,7 @@ const MOST = 2_000; // with older ones that the reader asked for
 
 export class Messages {
   constructor(held) {
-    this.held = held;
+    this.held = held.map((each) => ({ ...each, folded: true, drawn: true }));
     this.waiting = [];
     this.limit = HELD;
   }
@@ -22,7 +23,7 @@ export class Messages {
   // One that just arrived; `aside` while the reader must not be disturbed. Says whether it is one to show.
   add(message, aside) {
     if (!shows(message) || message.offset <= this.newest) return false;
-    this.#append({ ...entry(message), fresh: true, folded: true }, aside);
+    this.#append({ ...folded(entry(message)), fresh: true }, aside);
     return true;
   }
 
@@ -50,13 +51,13 @@ export class Messages {
   // A page of older ones, oldest first.
   prepend(older) {
     const first = this.held[0]?.offset ?? Infinity;
-    const new_ = older.filter((each) => each.offset < first);
+    const new_ = older.filter((each) => each.offset < first).map(folded);
     this.limit = Math.min(MOST, this.limit + new_.length);
     this.held = [...new_, ...this.held].slice(-this.limit);
   }
 
   replace(held) {
-    this.held = held;
+    this.held = held.map(folded);
     this.waiting = [];
     this.limit = HELD;
   }
@@ -66,6 +67,8 @@ export class Messages {
     else this.held = [...this.held, each].slice(-this.limit);
   }
 }
+
+const folded = (each) => ({ ...each, folded: true });
 
 const GAP = entry({
   offset: 0, id: "", from: "$hub", to: "all", topic: "$gap", thread: null, reply_to: null,

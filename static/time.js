@@ -2,6 +2,7 @@
 // that plays all lead to an address, and what the address shows is the hub's answer: nothing is reckoned here. A page's own
 // script may listen for `hubbub:fresh` on the document, which comes after each time.
 
+import { plainly } from "./clicks.js";
 import { grow } from "./morph.js";
 import { Shell } from "./shell.js";
 
@@ -133,7 +134,7 @@ page.addEventListener("input", (event) => {
 page.addEventListener("click", (event) => {
   if (event.target.closest(".play")) return playing ? stop() : play();
   const link = event.target.closest(".scrubber a:not([data-now])");
-  if (!link || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  if (!link || !plainly(event)) return;
   event.preventDefault();
   stop();
   history.pushState(null, "", link.getAttribute("href"));

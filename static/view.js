@@ -2,9 +2,8 @@
 // the first page; a test holds the two together. Pure: the time is passed in.
 
 import * as links from "./links.js";
-import { ago, bytes, clock, count, hue, instant, plural, size, span, visible } from "./words.js";
+import { TOO_LONG, ago, bytes, clock, count, hue, instant, plural, size, span, visible } from "./words.js";
 
-const TOO_LONG = 5 * 60_000;
 const BODY_SHOWN = 4_000;
 const PREVIEW = 280;
 const PREVIEW_LINES = 3;
@@ -72,8 +71,9 @@ export function overview(snapshot, chosen, now) {
   const folds = (row) => rows.length > INSTANCES_SHOWN && !row.online && !row.waiting;
   const folded = rows.filter(folds);
   const online = new Set(instances.filter((each) => each.online).map((each) => each.name));
+  const held = new Set((snapshot.holds ?? []).map(({ queue }) => heldTopic(queue)));
   const looping = new Set((snapshot.held ?? []).flatMap((each) => each.names ?? []).map((name) => `inbox.${name.toLowerCase()}`));
-  const worst = snapshot.topics.map((each) => [queueState(each, online, looping, now), each]).sort(worstFirst);
+  const worst = snapshot.topics.map((each) => [queueState(each, online, looping, held, now), each]).sort(worstFirst);
   const topics = worst.map(([, each]) => each);
   const queues = worst.map(([state, each]) => queueRow(each, state, now));
   const open = topics.filter((each) => !each.topic.startsWith("$"));
@@ -93,6 +93,8 @@ export function overview(snapshot, chosen, now) {
     empty: instances.length === 0 && open.length === 0,
     names: choices(instances.map((each) => each.name), chosen.with_),
     topics: choices(open.map((each) => each.topic), chosen.topic),
+    queue_names: queueNames(instances, open),
+    write_to: chosen.with_ || (chosen.topic && `#${chosen.topic}`),
     thread: chosen.thread,
     without_thread: chosen.link({ thread: "" }),
     clear: new Filter({ facts: chosen.facts }).link(),
@@ -209,6 +211,7 @@ function instanceRow(each, now) {
     client: visible(each.client ?? ""),
     hops: each.hops?.length > 0 ? visible(`by ${each.hops.join(", ")}`) : "",
     topics: each.topics.map(visible),
+    step: links.step(`inbox.${each.name}`),
   };
 }
 
@@ -244,13 +247,17 @@ const byWhom = ({ by, reason }) => (by ? ` by ${visible(by)}` : "") + (reason ? 
 
 const heldMore = (number) => (number > 0 ? `${plural(number, "more message")} held` : "");
 
+// The topic of a queue that is held, as it is written: `alice`, `#build` or `all`.
+const heldTopic = (queue) => (queue.startsWith("#") ? queue.slice(1) : queue === "all" ? queue : `inbox.${queue.toLowerCase()}`);
+
 // What is wrong with a queue; `oldest` is 0 where that is further back than is known, null if nothing waits.
-function queueState(each, online, looping, now) {
+function queueState(each, online, looping, held, now) {
   const behind = each.readers.filter((reader) => reader.backlog > 0);
   const since = (reader) => (reader.oldest_at ? instant(reader.oldest_at) : 0);
   const backlogs = each.readers.map((reader) => reader.backlog);
   return {
     looping: looping.has(each.topic),
+    held: held.has(each.topic),
     stuck: behind.some((reader) => online.has(reader.name) && since(reader) > 0 && now - since(reader) >= TOO_LONG),
     bounced: each.bounced,
     oldest: behind.length > 0 ? Math.min(...behind.map(since)) : null,
@@ -259,8 +266,8 @@ function queueState(each, online, looping, now) {
   };
 }
 
-const marksOf = ({ looping, stuck, bounced }) =>
-  [looping && "looping", stuck && "stuck", bounced > 0 && `${count(bounced)} expired`].filter(Boolean).join(", ");
+const marksOf = ({ looping, held, stuck, bounced }) =>
+  [looping && "looping", held && "held", stuck && "stuck", bounced > 0 && `${count(bounced)} expired`].filter(Boolean).join(", ");
 
 function queueRow(each, state, now) {
   const topic = visible(each.topic);
@@ -290,6 +297,7 @@ function queueRow(each, state, now) {
     readers: cells.slice(0, READERS_SHOWN),
     more_readers: cells.slice(READERS_SHOWN),
     more: foldedText("reader", readers.slice(READERS_SHOWN).map((reader) => ({ readers: [reader] }))),
+    step: topic.startsWith("$") ? "" : links.step(each.topic),
   };
 }
 
@@ -315,6 +323,12 @@ function worstFirst([one, its], [other, others]) {
 function foldedText(what, rest) {
   const waiting = rest.flatMap((each) => each.readers).reduce((amount, reader) => amount + reader.backlog, 0);
   return `${plural(rest.length, `more ${what}`)}, ${waiting ? count(waiting) : "nothing"} unread`;
+}
+
+function queueNames(instances, topics) {
+  const names = instances.map((each) => visible(each.name)).sort((one, other) => order(one.toLowerCase(), other.toLowerCase()));
+  const named = topics.filter(({ topic }) => topic !== "all" && !topic.startsWith("inbox.")).map(({ topic }) => `#${topic}`);
+  return [...names, "all", ...named.sort(order)];
 }
 
 function choices(values, chosen) {

@@ -3,6 +3,8 @@
 
 export const HUES = 24;
 
+export const TOO_LONG = 5 * 60_000; // after which an unread message has waited too long
+
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 const UTF8 = new TextEncoder();
 

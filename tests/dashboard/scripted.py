@@ -110,6 +110,7 @@ class ScriptedHub:
                 Route("/api/v1/snapshot", self._snapshot),
                 Route("/api/v1/status", self._snapshot),
                 Route("/api/v1/pulse", self._pulse),
+                Route("/api/v1/instances", self._instances),
                 Route("/api/v1/messages", self._messages),
                 Route("/api/v1/messages/{id}", self._message),
                 Route("/api/v1/demo", self._play, methods=["POST"]),
@@ -195,6 +196,9 @@ class ScriptedHub:
 
     async def _pulse(self, _request: Request) -> Response:
         return JSONResponse(await self._source.pulse())
+
+    async def _instances(self, _request: Request) -> Response:
+        return JSONResponse({"instances": self.snapshot["instances"]})
 
     async def _messages(self, request: Request) -> Response:
         query = request.query_params

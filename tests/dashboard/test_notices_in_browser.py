@@ -77,6 +77,44 @@ def test_only_what_was_chosen_is_told_and_only_out_of_sight(page: Page, hub: Any
     ]
 
 
+def test_what_waits_too_long_is_told_once_by_whatever_page_and_anew_after_it_was_read(
+    hub: Any, window: Window, make: Any
+) -> None:
+    now = datetime.now(UTC)
+    late = {"unread": 2, "oldest_unread_at": make.before(now, minutes=7)}
+    alice, kay = make.an_instance("alice", now), make.an_instance("kay", now, human=True, **late)
+    hub.snapshot["instances"] = [alice, kay]
+    page = window(hub.url + "health", before=STUB, clock=True)
+    page.clock.run_for(1_000)
+    choose(page, "has waited too long")
+
+    def look() -> None:
+        page.clock.run_for(1_000)
+        is_live(page)
+        page.evaluate("away = true; Notification.permission = 'granted'")
+        with page.expect_response("**/api/v1/instances"):
+            page.clock.run_for(20_000)
+
+    def told(*titles: str) -> bool:
+        return bool(page.evaluate("shown.map(([title]) => title)") == list(titles))
+
+    look()
+    look()
+    wait_until(page, lambda: told("What was sent to kay waits too long"))
+    assert page.evaluate("shown[0].slice(1)") == ["2 messages unread, the oldest for 7 min", "late-kay"]
+    page.reload()
+    look()  # another page knows what was told
+    alice |= late
+    look()
+    wait_until(page, lambda: told("What was sent to alice waits too long"))
+    hub.snapshot["instances"] = []
+    look()
+    hub.snapshot["instances"] = [alice, kay]
+    look()
+    wait_until(page, lambda: told("What was sent to alice waits too long", "2 queues wait too long"))
+    assert page.evaluate("shown[1].slice(1)") == ["alice, kay", "late"]
+
+
 def test_a_hub_that_is_gone_is_told_of(page: Page, hub: Any, window: Window) -> None:
     choose(page, "no longer answers")
     window.forgiven = LOST

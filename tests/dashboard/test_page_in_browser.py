@@ -237,6 +237,10 @@ def a_long_page(serve: Callable[..., Any], window: Window, make: Any) -> tuple[A
     return hub, page
 
 
+# A row gets its height in the frame in which it comes near what is in sight.
+LAID_OUT = "() => new Promise((then) => requestAnimationFrame(() => requestAnimationFrame(then)))"
+
+
 def place_of(page: Page, selector: str) -> float:
     box = page.locator(selector).bounding_box()
     assert box is not None
@@ -249,6 +253,7 @@ def test_a_reader_further_up_is_not_moved_and_told_what_is_new(
     hub, page = a_long_page(serve, window, make)
     expect(page.locator("#m81")).to_be_in_viewport()
     page.locator("#m40").scroll_into_view_if_needed()
+    page.evaluate(LAID_OUT)
     before = place_of(page, "#m40")
     at = make.rfc3339(now())
     hub.say(*(make.a_message(offset, "bob", "alice", "new", at) for offset in range(82, 94)))
@@ -269,6 +274,7 @@ def test_a_message_unfolds_in_its_place_by_mouse_and_keyboard(
     _, page = a_long_page(serve, window, make)
     summary = page.locator("#m70 summary")
     summary.scroll_into_view_if_needed()
+    page.evaluate(LAID_OUT)
     before = place_of(page, "#m70 summary")
     summary.click()
     expect(page.locator("#m70 .whole")).to_be_visible()

@@ -84,7 +84,7 @@ def test_what_others_wrote_is_only_ever_text(make: Any) -> None:
     assert not [name for name in names if name.startswith("on") or name in ("style", "srcdoc")]
     links = [attributes["href"] or "" for tag, attributes in page.elements if tag == "a"]
     own = {place.path for place in PLACES}
-    pages = ("/instances/", "/conversation?", "/messages/", "/api/v1/attachments/")
+    pages = ("/instances/", "/part?queue=", "/conversation?", "/messages/", "/api/v1/attachments/")
     beginnings = ("?", "#m", "#instances", "#queues", "#messages", *pages)
     assert all(link in own or link.startswith(beginnings) for link in links)
     assert "<script>document.title = 'run'</script>" in page.text
@@ -203,6 +203,29 @@ def test_a_file_without_the_hash_is_asked_for_anew(make: Any) -> None:
 )
 def test_nothing_else_is_served(make: Any, path: str) -> None:
     assert browse(make.nobody_yet()).get(f"/static/{path}").status_code == 404
+
+
+def test_a_page_names_all_modules_that_its_script_needs_so_that_none_waits_for_another(make: Any) -> None:
+    page = Reading(browse(make.a_busy_hour()).get("/").text)
+    named = {attributes["href"] for tag, attributes in page.elements if attributes.get("rel") == "modulepreload"}
+    scripts = {attributes["src"] for tag, attributes in page.elements if tag == "script" and "src" in attributes}
+    base = Assets().url("app.js").removesuffix("app.js")
+    needed = {
+        f"{base}{each}"
+        for path in (named | scripts)
+        for each in re.findall(r'"\./([^"]+\.js)";$', (STATIC / str(path).removeprefix(base)).read_text(), re.MULTILINE)
+    }
+    assert needed
+    assert needed <= named
+
+
+def test_pages_and_files_are_packed_for_whoever_takes_that(make: Any) -> None:
+    client = browse(make.a_busy_hour())
+    for path in ("/", "/static/view.js"):
+        packed, plain = client.get(path), client.get(path, headers={"Accept-Encoding": "identity"})
+        assert (packed.headers["content-encoding"], "content-encoding" in plain.headers) == ("gzip", False)
+        assert int(packed.headers["content-length"]) * 2 < int(plain.headers["content-length"])
+        assert packed.headers["vary"] == "Accept-Encoding"
 
 
 def test_every_module_finds_its_neighbours() -> None:

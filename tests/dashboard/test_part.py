@@ -101,3 +101,9 @@ def test_while_anything_is_held_every_page_says_so(make: Any, path: str) -> None
     said = "2 messages wait for a person, 1 queue is held, 1 agent is paused"
     assert said in Reading(browse(make.a_busy_hour()).get(path).text).text
     assert "wait for a person" not in Reading(browse(make.nobody_yet()).get(path).text).text
+
+
+def test_the_address_fills_in_the_queue_to_hold(make: Any) -> None:
+    page = browse(make.a_busy_hour()).get("/part?queue=%23build").text
+    (hold,) = [each for each in forms(page) if each["do"] == "hold"]
+    assert hold["queue"] == "#build"

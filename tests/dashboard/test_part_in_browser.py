@@ -151,3 +151,55 @@ async def test_beside_a_conversation_one_writes_and_sees_that_its_queue_is_held(
         await write.get_by_role("button").click()
         await expect(write.locator(".answer")).to_have_text("Sent to alice.")
         await expect(page.get_by_text("still here?")).to_be_visible()
+
+
+async def test_on_the_overview_one_writes_answers_holds_and_pauses_without_leaving_it(tmp_path: Path) -> None:
+    async with live(tmp_path / "home") as hub, browsing(hub) as page:
+        await send(hub, "bob", "may I delete it?", sender="alice")
+        await send(hub, "#build", "green", sender="alice")
+        await page.goto(hub.http + "/?with=bob")
+        await expect(page.locator(".live")).to_have_attribute("data-state", "live")
+
+        await page.get_by_text("Write", exact=True).click()
+        write = page.locator("#write form.part.say")
+        await expect(write.get_by_label("To")).to_have_value("bob")
+        await page.get_by_label("From or to").select_option("alice")
+        await expect(write.get_by_label("To")).to_have_value("alice")
+        await write.get_by_label("Your name").fill("kay")
+        await write.get_by_label("Message").fill("one moment")
+        await send(hub, "alice", "something else", sender="bob")
+        await expect(page.locator(".message", has_text="something else")).to_be_visible()
+        await expect(write.get_by_label("Message")).to_have_value("one moment")
+        await write.get_by_role("button").click()
+        await expect(write.locator(".answer")).to_have_text("Sent to alice.")
+        await expect(page.locator(".message", has_text="one moment")).to_be_visible()
+        await page.get_by_text("Write", exact=True).click()
+
+        above = page.locator("dialog.above")
+        await page.locator(".message summary", has_text="may I delete it?").click()
+        await page.get_by_role("link", name="Answer alice as a person").click()
+        await expect(above.get_by_label("To")).to_have_value("alice")
+        await above.get_by_label("Message").fill("no")
+        await above.get_by_role("button", name="Answer").click()
+        await expect(above).to_be_hidden()
+        await expect(page.locator(".message", has_text="no").locator(".mark-reply")).to_be_visible()
+        assert await unread(hub, "alice") == ["something else", "one moment", "no"]
+
+        await page.locator(".instances tr", has_text="alice").hover()
+        await page.get_by_role("link", name="Step in: alice").click()
+        await above.locator("summary", has_text="Pause it").click()
+        await above.get_by_label("Reason").first.fill("she repeats herself")
+        await above.get_by_role("button", name="Pause it").click()
+        await expect(above).to_be_hidden()
+        await expect(page.locator(".instances tr", has_text="alice")).to_contain_text("paused")
+
+        await page.locator(".queues tr", has_text="build").first.hover()
+        await page.get_by_role("link", name="Step in: build").click()
+        await expect(above.get_by_role("combobox", name="Queue")).to_have_value("#build")
+        await above.get_by_role("button", name="Hold it").click()
+        await expect(page.locator(".queues tr", has_text="build").first).to_contain_text("held")
+        stops = await held(hub)
+        assert [each["queue"] for each in stops["holds"]] == ["#build"]
+        assert [(each["name"], each["by"], each["reason"]) for each in stops["paused"]] == [
+            ("alice", "kay", "she repeats herself")
+        ]
