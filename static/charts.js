@@ -34,6 +34,7 @@ export class Charts {
 
   // The page is there without them, and can be used meanwhile.
   async #begin() {
+    await formats();
     const { default: uPlot } = await import("./vendor/uplot.js");
     await rest();
     this.#uPlot = uPlot;
@@ -89,6 +90,16 @@ export class Charts {
     this.draw();
   }
 }
+
+// uPlot formats numbers as soon as it is loaded, which nothing else here does. Without a worker it only takes longer.
+const formats = () =>
+  new Promise((then) => {
+    const worker = new Worker(new URL("./formats.js", import.meta.url));
+    worker.onmessage = worker.onerror = () => {
+      worker.terminate();
+      then();
+    };
+  });
 
 const Section = ({ said }) =>
   html`<h2 class="unseen">The last hour</h2><figure><figcaption>Messages a second <span class="note">${said.known}</span></figcaption><div class="plot" role="img" aria-label=${`Messages a second: ${said.rate}`} /><details class="more"><summary>${said.rate}</summary><${Table} rows=${said.rows} keys=${["messages", "most"]} heads=${["Messages", "At most a second"]} /></details></figure
