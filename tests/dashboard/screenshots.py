@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.dashboard.browsing import FLAGS, a_chromium, is_drawn
 from tests.dashboard.every import PATHS, address
@@ -50,6 +50,8 @@ def take(browser: Browser, hub: ScriptedHub, path: str, scheme: Any, width: int)
         page.clock.set_fixed_time(NOON)
         page.goto(hub.url.rstrip("/") + address(path, hub.snapshot))
         is_drawn(page)
+        # the charts come last, each with the canvas of uPlot
+        expect(page.locator(".plot:not(:has(canvas))")).to_have_count(0)
         page.evaluate("document.fonts.ready")
         if said:
             raise RuntimeError(f"{path}: {said}")
