@@ -110,7 +110,12 @@ class Hook(Start):
         stack.enter_context(started(Hubbub(), folder / "hub"))
         home = {"HUBBUB_HOME": str(folder / "hub" / "home")}
         event = json.dumps({"hook_event_name": "PostToolUse", "session_id": "bench", "cwd": str(folder)}).encode()
-        return [Command("Hubbub", __version__, "no message waits", _run([str(COMMAND), "hook"], home, event)), BARE]
+        return [
+            Command(
+                "Hubbub", __version__, "no message waits", _run([str(COMMAND), "hook", "PostToolUse"], home, event)
+            ),
+            BARE,
+        ]
 
 
 class Serve(Start):

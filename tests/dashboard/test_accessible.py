@@ -1,4 +1,4 @@
-"""axe finds nothing on any page, in light and in dark, with what opens above it, empty, busy and hostile.
+"""axe finds nothing on any page, in light and dark: the busy ones each time, those that are empty or hostile in a soak.
 
 Every rule of axe is on, the best practices too; in dark those about colour once more.
 (https://dequeuniversity.com/rules/axe/)
