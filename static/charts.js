@@ -135,7 +135,7 @@ function options(width, ink, at) {
   return {
     width,
     height: HEIGHT,
-    padding: [6, 4, 0, 0],
+    padding: [6, 18, 0, 0], // the last time of day stands half beside its line
     legend: { show: false },
     cursor: { show: false },
     scales: at === 0 ? { x: { time: false }, y: { range: (_, __, high) => [0, Math.max(1, high)] } } : { x: { time: false }, y: { distr: 3 } },

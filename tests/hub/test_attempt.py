@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -25,6 +26,22 @@ async def hub() -> AsyncIterator[ScriptedHub]:
         yield hub
 
 
+@asynccontextmanager
+async def saying(words: bytes, *, once_asked: bool = False) -> AsyncIterator[str]:
+    """The address of something that says this to whoever connects, or once it has read a request, and hangs up."""
+
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if once_asked:
+            await reader.readuntil(b"\r\n\r\n")
+        writer.write(words)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(greet, "127.0.0.1", 0)
+    async with server:
+        yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/ws"
+
+
 async def test_a_hub_that_is_not_there_is_unreachable_with_the_command_that_helps() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -35,15 +52,9 @@ async def test_a_hub_that_is_not_there_is_unreachable_with_the_command_that_help
 
 
 async def test_what_is_not_a_hub_is_said_to_be_none() -> None:
-    async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"220 mail.example ESMTP\r\n")
-        await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(greet, "127.0.0.1", 0)
-    async with server:
+    async with saying(b"220 mail.example ESMTP\r\n") as url:
         with pytest.raises(Unreachable, match="not a Hubbub hub"):
-            await connect(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/ws", TOKEN, "alice").start()
+            await connect(url, TOKEN, "alice").start()
 
 
 async def test_a_wrong_token_is_unauthorized_on_the_first_connection(hub: ScriptedHub) -> None:
@@ -69,16 +80,10 @@ async def test_the_token_goes_into_the_header_and_not_into_a_frame(hub: Scripted
 
 
 async def test_a_redirect_is_not_followed() -> None:
-    async def redirect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 307 Go\r\nLocation: ws://127.0.0.1:1/ws\r\nContent-Length: 0\r\n\r\n")
-        await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(redirect, "127.0.0.1", 0)
-    async with server:
+    there = b"HTTP/1.1 307 Go\r\nLocation: ws://127.0.0.1:1/ws\r\nContent-Length: 0\r\n\r\n"
+    async with saying(there, once_asked=True) as url:
         with pytest.raises(Unreachable, match="HTTP 307"):
-            await connect(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/ws", TOKEN, "alice").start()
+            await connect(url, TOKEN, "alice").start()
 
 
 async def test_a_proxy_of_the_environment_is_never_used(hub: ScriptedHub, monkeypatch: pytest.MonkeyPatch) -> None:
