@@ -4,8 +4,9 @@ Once a WebSocket is accepted, uvicorn's protocol hands its transport over to a `
 handshake is let go of: the app's task, the request, the parser. What is left is this object, which keeps what RFC 6455
 asks of a server and no more, so that an idle client costs little memory and a busy one few steps:
 
-- in: all whole text frames of one read are cut out in one loop and handed over at once. Whatever else comes (a control
-  frame, a fragment, a fault) goes to the parser of the `websockets` library, which knows all the rules;
+- in: all whole text frames of one read are cut out in one loop and handed over at once, and a pong is looked at there.
+  Whatever else comes (a ping, a goodbye, a fragment, a fault) goes to the parser of the `websockets` library, which
+  knows all the rules;
 - out: frames that were made elsewhere, once for all who are sent them, go to the transport in one write;
 - keepalive: all links share two timers (`Rota`), one for the next ping and one for the pong that is due.
 
@@ -37,6 +38,7 @@ CLOSE_TIMEOUT = 10.0  # seconds for a client to answer a goodbye
 SPARED = 1.0  # seconds more for a pong that may lie in the socket unread, because the loop was held up
 
 _FINAL_TEXT = 0x81  # a first byte: a text message, whole
+_PONG = 0x8A  # the same of a pong; it may stand between the fragments of a message (RFC 6455, 5.4)
 _MASKED = 0x80
 _CONTROL = 0x08
 _MAX_CONTROL = 125  # bytes of a control frame (RFC 6455, 5.5)
@@ -258,6 +260,8 @@ class Link(asyncio.Protocol):
                     texts.append(text)
                 else:
                     self._fail(CloseCode.INVALID_DATA, "the text is not UTF-8", texts)
+            elif first == _PONG:  # ten thousand idle clients send five hundred a second
+                self._answered(apply_mask(data[begin : begin + length], data[begin - 4 : begin]))
             else:
                 self._parse(data[place : begin + length], texts)
             place = begin + length
@@ -297,12 +301,7 @@ class Link(asyncio.Protocol):
             self._parser = None
 
     def _take(self, event: Frame, texts: list[bytes]) -> None:
-        if event.opcode is Opcode.PONG:
-            if self._ping is not None and event.data == self._ping:
-                self._ping, self._spared = None, False
-                if self._of.pings is not None and self._of.pongs is not None:
-                    self._of.pings.add(self)
-        elif event.opcode is Opcode.BINARY:
+        if event.opcode is Opcode.BINARY:
             self._hand_over(texts)
             if self._end is not None:
                 self._end.heard_binary()
@@ -367,6 +366,13 @@ class Link(asyncio.Protocol):
             self._of.pongs.add(self, self._ping)
         elif self._of.pings is not None:
             self._of.pings.add(self)
+
+    def _answered(self, pong: bytes) -> None:
+        """The client has sent a pong, maybe one that nobody asked for (RFC 6455, 5.5.3)."""
+        if self._ping is not None and pong == self._ping:
+            self._ping, self._spared = None, False
+            if self._of.pings is not None and self._of.pongs is not None:
+                self._of.pings.add(self)
 
     def pong_is_late(self, ping: bytes) -> None:
         """The time to answer this ping is over."""

@@ -406,6 +406,18 @@ def test_a_pong_in_the_moment_more_is_good() -> None:
     assert end.told == []
 
 
+def test_a_pong_between_the_fragments_of_a_message_is_good() -> None:
+    end = Hearing()
+    end.clock.pass_(10)
+    pong = said(*answer(end))
+    end.link.data_received(said(TEXT, b"hel", fin=False) + pong[:4])
+    end.link.data_received(pong[4:] + said(CONT, b"lo"))
+    assert end.texts == [b"hello"]
+    end.clock.pass_(20)
+    assert end.told == []
+    assert end.transport.frames()[-1][0] is PING
+
+
 def test_while_the_hub_does_not_read_nobody_is_taken_for_dead() -> None:
     end = Hearing()
     end.clock.pass_(10)
