@@ -37,7 +37,7 @@ def writer_pragmas(synchronous: Synchronous) -> tuple[str, ...]:
         f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}",
         f"PRAGMA fullfsync={int(durable)}",
         "PRAGMA busy_timeout=5000",
-        "PRAGMA wal_autocheckpoint=0",  # hub/history.py makes checkpoints, so that it learns when one fails
+        "PRAGMA wal_autocheckpoint=0",  # hub/writer.py makes checkpoints, so that the hub learns when one fails
         "PRAGMA journal_size_limit=67108864",
         "PRAGMA trusted_schema=OFF",
         "PRAGMA cell_size_check=ON",

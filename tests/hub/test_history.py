@@ -19,7 +19,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hub import database, history, recovery, soundness
+from hub import database, history, recovery, soundness, upkeep
 from hub.errors import NewerDatabase, StorageFailed
 from hub.history import History
 from hub.log import Retention, Search, Span
@@ -549,7 +549,7 @@ async def test_a_check_that_takes_too_long_is_given_up(path: Path, monkeypatch: 
 
 
 async def test_the_index_follows_in_slices(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(history, "INDEX_BYTES", 1000)
+    monkeypatch.setattr(upkeep, "INDEX_BYTES", 1000)
     async with await History.open(path) as log:
         await log.append([draft(number, size=100) for number in range(35)])
         slices = [await log.index_slice()]
@@ -573,7 +573,7 @@ async def segments(log: History) -> int:
 
 
 async def test_the_slices_of_the_index_are_merged(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(history, "INDEX_ROWS", 10)
+    monkeypatch.setattr(upkeep, "INDEX_ROWS", 10)
     async with await History.open(path) as log:
         await log.append([draft(number, body=f"both unique{number}") for number in range(640)])
         while await log.index_slice():

@@ -405,7 +405,7 @@ async def test_a_search_finds_what_it_wants_in_the_order_it_wants(
     await talk(log)
     assert offsets(await log.search(wanted)) == found
     if isinstance(log, History):  # the same with the index half made, and whole
-        monkeypatch.setattr("hub.history.INDEX_ROWS", 6)
+        monkeypatch.setattr("hub.upkeep.INDEX_ROWS", 6)
         assert await log.index_slice()
         assert offsets(await log.search(wanted)) == found
         assert not await log.index_slice()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hub import history, soundness
+from hub import soundness, writer
 from hub.database import Synchronous
 from hub.history import History
 from hub.soundness import beside, fault
@@ -107,5 +107,5 @@ async def test_a_large_journal_is_not_looked_at_for_ever(tmp_path: Path, monkeyp
 
 
 async def test_a_checkpoint_before_the_kill_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(history, "CHECKPOINT_PAGES", 8)
+    monkeypatch.setattr(writer, "CHECKPOINT_PAGES", 8)
     assert await opened(await left_behind(tmp_path)) == (None, 12)

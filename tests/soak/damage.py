@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from hub import history
+from hub import writer
 from hub.history import History
 from hub.log import Retention
 from hub.message import Message
@@ -41,7 +41,7 @@ class Home:
     async def make(cls, scratch: Path) -> Home:
         home = cls(scratch)
         chance = random.Random(0)
-        history.CHECKPOINT_PAGES, usual = 300, history.CHECKPOINT_PAGES
+        writer.CHECKPOINT_PAGES, usual = 300, writer.CHECKPOINT_PAGES
         log = await History.open(scratch / "live" / "hubbub.db")
         await log.append([fact(number, "$instance.registered", name=f"a{number}") for number in range(12)])
         for start in range(0, 900, 9):
@@ -66,7 +66,7 @@ class Home:
         home.tables = await tables(log)
         shutil.copytree(log.path.parent, home.killed)
         await log.close()
-        history.CHECKPOINT_PAGES = usual
+        writer.CHECKPOINT_PAGES = usual
         shutil.copytree(log.path.parent, home.closed)
         shutil.copytree(home.killed, home.cut)
         (home.cut / "hubbub.db-shm").unlink()

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from msgspec import Struct, json
 
-from hub import history, journal, node
+from hub import journal, node, writer
 from hub.errors import HubbubError, StorageFailed
 from hub.frames import Publish, Published
 from hub.history import History
@@ -210,7 +210,7 @@ class Hub:
 
 async def work(control: Control, folder: Path, wanted: list[Round]) -> Counter[str]:
     control.skip_syncs()  # that they fail is what counts here; the rest of the time they would only take time
-    history.CHECKPOINT_PAGES = 40
+    writer.CHECKPOINT_PAGES = 40
     usual = (journal.TRY_AGAIN, node.HOUSEKEEPING)
     counts: Counter[str] = Counter()
     for told in wanted:

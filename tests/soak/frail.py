@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from hub import cli, database, history
+from hub import cli, database, writer
 from hub.history import History
 from hub.journal import Journal
 from hub.message import Message
@@ -18,7 +18,7 @@ from hub.node import Node
 
 
 def checkpoints_often() -> None:
-    history.CHECKPOINT_PAGES = 100
+    writer.CHECKPOINT_PAGES = 100
 
 
 def never_syncs() -> None:
@@ -67,7 +67,7 @@ def says_it_is_ready() -> None:
 
 def _add_pragma(pragma: str) -> None:
     plain = database.writer_pragmas
-    for module in (database, history):
+    for module in (database, writer):
         module.writer_pragmas = lambda level: (*plain(level), pragma)  # type: ignore[attr-defined]
 
 

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from hub import history, recovery
+from hub import recovery, writer
 from hub.errors import StorageFailed
 from hub.history import History
 from tests.hub.memory_log import draft
@@ -94,7 +94,7 @@ class Life:
 
 async def anything(life: Life) -> None:
     """Readers come and go, so that checkpoints stop short; some syncs fail, one or two in a row."""
-    history.CHECKPOINT_PAGES = 24
+    writer.CHECKPOINT_PAGES = 24
     chance = life.chance
     for _ in range(chance.randrange(10, 60)):
         if chance.random() < 0.15:
@@ -112,7 +112,7 @@ async def stops_short(life: Life) -> None:
     for _ in range(10):
         await life.append()
     life.hold()
-    history.CHECKPOINT_PAGES = 1
+    writer.CHECKPOINT_PAGES = 1
     await life.append()
     life.let_go()
     life.control.fail(SYNC, errno.EIO, first=3, many=1)  # after the commit's, and the one of the log before copying
@@ -128,9 +128,9 @@ async def ends_when_a_sync_fails(life: Life) -> None:
     """
     for _ in range(5):
         await life.append(most=60)
-    history.CHECKPOINT_PAGES = 1
+    writer.CHECKPOINT_PAGES = 1
     await life.append()
-    history.CHECKPOINT_PAGES = 10**6
+    writer.CHECKPOINT_PAGES = 10**6
     await life.append(most=1)
     life.control.fail(SYNC, errno.EIO, first=1, many=1)
     assert not await life.append(most=40)
@@ -144,7 +144,7 @@ async def goes_on(life: Life) -> None:
 
 async def live(control: Control, path: Path, seed: int, story: str) -> None:
     control.heal()
-    history.CHECKPOINT_PAGES = 10**6
+    writer.CHECKPOINT_PAGES = 10**6
     log = await History.open(path)
     await globals()[story](Life(log, control, random.Random(seed), seed * 10_000))
     os._exit(ENDED)

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from hub.history import TRIM_ROWS, History
+from hub.history import History
 from hub.log import Retention, Trimmed
+from hub.upkeep import TRIM_ROWS
 from tests.hub.live import BOUND, Live, Socket, live
 
 BODY = "x" * 2000
@@ -138,7 +139,7 @@ async def behind_retention(
     so many rows in a slice; with readers behind."""
     outcome = Outcome()
     patch.setattr("hub.node.HOUSEKEEPING", every)
-    patch.setattr("hub.history.TRIM_ROWS", rows)
+    patch.setattr("hub.upkeep.TRIM_ROWS", rows)
     async with (
         live(home, window_messages=50) as hub,
         hub.session("talker", credit=0) as talker,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hub import history, recovery, soundness
+from hub import recovery, soundness, writer
 from tests.soak.damage import Home, Wrong, harm
 from tests.soak.test_power import seed
 
@@ -56,7 +56,7 @@ def trusts_what_sqlite_reads(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def trusts_the_journal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(soundness, "damage", lambda *rest, **more: None)
-    monkeypatch.setattr(history, "write_again", lambda path: None)
+    monkeypatch.setattr(writer, "write_again", lambda path: None)
 
 
 async def harm_by_turns(home: Home, scratch: Path, seeds: range) -> None:
