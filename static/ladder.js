@@ -29,7 +29,7 @@ export function where(steps) {
 
 // Five marks of five shapes; those that are reached are drawn out.
 export function Ladder({ at, late }) {
-  const step = (rung) => `step s${rung}${at.rung >= rung ? " on" : ""}`;
+  const step = (rung) => `rung s${rung}${at.rung >= rung ? " on" : ""}`;
   return html`<span class=${late ? "where late" : "where"} data-rung=${at.rung}><svg class="ladder" viewBox="0 0 60 12" aria-hidden="true"
     ><circle class=${step(0)} cx="5" cy="6" r="2" /><path class=${step(1)} d="M15 2.5l4 3.5-4 3.5"
     /><rect class=${step(2)} x="26" y="3" width="6" height="6" /><circle class=${step(3)} cx="41" cy="6" r="3.5"

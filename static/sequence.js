@@ -17,7 +17,7 @@ const STUB = 34; // px of an arrow that reaches nobody
 
 export const WHEN = 74; // px of the column of times
 export const NARROW = 560; // px below which there is no room for a column of times, nor for the ladder's words
-export const ladderWidth = (width) => (width < NARROW ? 72 : 168);
+export const ladderWidth = (width) => (width < NARROW ? 72 : 208);
 export const lanesBegin = (width) => (width < NARROW ? 8 : WHEN);
 export const lanesWidth = (width) => Math.max(120, width - lanesBegin(width) - ladderWidth(width));
 

@@ -74,7 +74,9 @@ def test_a_message_is_an_arrow_whose_ladder_climbs(serve: Callable[..., Any], wi
         hub.say(moved(offset, "bob", 5, rung))
         expect(word).to_have_text(rung)
         expect(asked.locator(".line")).to_have_class(f"line {style}")
-    assert asked.locator(".step.on").count() == 4
+    marks = asked.locator(".ladder > *")
+    assert asked.locator(".ladder > .on").count() == 4
+    assert marks.evaluate_all("all => all.map((each) => getComputedStyle(each).opacity)") == ["1"] * 5, "they are seen"
     hub.say(a_message(9, "bob", "alice", "an hour", at, reply_to="id-5"))
     expect(word).to_have_text("answered")
     expect(page.locator(".between")).to_have_count(1)
