@@ -13,6 +13,7 @@ from dashboard.words import ago, clock, count, instant, plural, size, span, visi
 
 NAMES_SHOWN = 4
 AGENTS_SHOWN = 50
+UNKNOWN = "unknown"  # of an earlier moment: nobody can tell
 
 
 class AgentRow(Struct, frozen=True, kw_only=True):
@@ -39,6 +40,7 @@ class ThreadRow(Struct, frozen=True, kw_only=True):
 
 class Cost(Struct, frozen=True, kw_only=True):
     read: str
+    known: bool  # how much was read; of an earlier moment it may not be
     written: str
     factor: str
     window: str
@@ -55,12 +57,14 @@ class Cost(Struct, frozen=True, kw_only=True):
 def cost(told: dict[str, Any], *, zone: tzinfo | None = None) -> Cost:
     """The page."""
     now, read = instant(told["at"]), told["read"]
-    agents = [_agent(each, read) for each in told["agents"] if each["read"] or each["written"]]
+    factored = read is not None and told["written"]
+    agents = [_agent(each, read) for each in told["agents"] if each["read"] != 0 or each["written"]]
     loose, left = told["without_thread"], told["more_threads"]
     return Cost(
         read=about(read),
+        known=read is not None,
         written=about(told["written"]),
-        factor=f"{read / told['written']:.1f} times what was written" if told["written"] else "",
+        factor=f"{read / told['written']:.1f} times what was written" if factored else "",
         window=_window(told["window"], now, zone),
         rule=_rule(told["rule"]),
         agents=agents[:AGENTS_SHOWN],
@@ -75,8 +79,10 @@ def cost(told: dict[str, Any], *, zone: tzinfo | None = None) -> Cost:
     )
 
 
-def about(tokens: int) -> str:
-    """An estimate in two figures, which is more than it is good for: `~0`, `~840`, `~13k`, `~1.3M`."""
+def about(tokens: int | None) -> str:
+    """An estimate in two figures, which is more than it is good for: `~0`, `~840`, `~13k`, `~1.3M`; None is unknown."""
+    if tokens is None:
+        return UNKNOWN
     if tokens < 1_000:
         return f"~{tokens}"
     for unit, name in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
@@ -108,14 +114,14 @@ def _rule(told: dict[str, Any]) -> list[str]:
     ]
 
 
-def _agent(each: dict[str, Any], all_read: int) -> AgentRow:
-    part = round(100 * each["read"] / all_read) if all_read else 0
+def _agent(each: dict[str, Any], all_read: int | None) -> AgentRow:
+    part = None if all_read is None else round(100 * each["read"] / all_read) if all_read else 0
     return AgentRow(
         who=named(each["name"]),
         read=about(each["read"]),
-        share=f"{part} %",
-        part=part,
-        messages_read=count(each["messages_read"]),
+        share="" if part is None else f"{part} %",
+        part=part or 0,
+        messages_read=UNKNOWN if each["messages_read"] is None else count(each["messages_read"]),
         written=about(each["written"]),
         messages_written=count(each["messages_written"]),
     )

@@ -11,7 +11,7 @@ from dashboard.links import escaped
 
 # Pages, and an answer of the API, that show an earlier moment too.
 _KNOW_THE_PAST = re.compile(
-    r"/(?:$|[?#]|(?:conversation|topics|search|time)(?:$|[?#])|(?:api/v1/)?messages/|instances/)"
+    r"/(?:$|[?#]|(?:conversation|topics|search|time|cost)(?:$|[?#])|(?:api/v1/)?messages/|instances/)"
 )
 _LINK = re.compile(r'(<a (?![^>]*\sdata-now\b)(?:[^>]*\s)?href=")([^"]*)"')
 _OVERVIEW = ("/", "/time")

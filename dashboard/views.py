@@ -168,7 +168,8 @@ async def _health(source: Source, request: Request) -> Drawn:
 
 
 async def _cost(source: Source, request: Request) -> Drawn:
-    return Drawn({"view": cost(plain(await source.cost()))})
+    about = plain(await source.about())
+    return Drawn({"view": cost(plain(await source.cost()))}, about)
 
 
 async def _conversation(source: Source, request: Request) -> Drawn:
@@ -198,5 +199,5 @@ VIEWS: tuple[View, ...] = (
     View("/time", "time.html", _then, past=True),
     View("/part", "part.html", _part),
     View("/health", "health.html", _health),
-    View("/cost", "cost.html", _cost),
+    View("/cost", "cost.html", _cost, past=True),
 )

@@ -450,7 +450,7 @@ class Api:
 
     async def cost(self, request: Request) -> Response:
         self._identify(request).require("observe")
-        return json_response(await self.source.cost())
+        return json_response(await (await self._then(request)).cost())
 
     # Events
 

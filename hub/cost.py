@@ -1,4 +1,4 @@
-"""What talk costs: an estimate of the tokens that agents have read, of the messages that the hub holds in memory.
+"""What talk costs: an estimate of the tokens that agents have read, of as many messages as the hub holds in memory.
 
 The rule is printed wherever the figures are: bytes through BYTES_PER_TOKEN, those of the line around each message
 included. No model's own tokenizer is asked, so it is an estimate: English prose comes out about right, code and other
@@ -21,8 +21,8 @@ from typing import Any
 from msgspec import Struct, field
 
 from hub import frames
+from hub.inquiry import Scene
 from hub.message import OVERHEAD, Message
-from hub.node import Node
 from hub.topic import INBOX
 
 BYTES_PER_TOKEN = 4
@@ -34,11 +34,11 @@ MOST_THREADS = 200  # told, the costliest
 
 
 class Share(Struct):
-    """What one agent has read and written."""
+    """What one agent has read and written; `read` and `messages_read` are None where nobody knows."""
 
     name: str
-    read: int = 0
-    messages_read: int = 0
+    read: int | None = 0
+    messages_read: int | None = 0
     written: int = 0
     messages_written: int = 0
 
@@ -106,10 +106,16 @@ class Bill:
         share.written += worth
         share.messages_written += 1
 
+    def unknown(self, origin: int, name: str) -> None:
+        """How much that agent has read is not known."""
+        share = self.shares.setdefault(origin, Share(name=name))
+        share.name, share.read, share.messages_read = name, None, None
+
     def read(self, origin: int, name: str, spans: Sequence[tuple[str, int, int]]) -> None:
         """An agent has read these spans: topic, after, up to; no message is in two of them."""
         share = self.shares.setdefault(origin, Share(name=name))
         share.name = name
+        read = messages = 0
         for topic, after, upto in spans:
             lane = self._lanes.get(topic)
             if lane is None:
@@ -117,15 +123,16 @@ class Bill:
             begin, end = lane.between(after, upto)
             lane.readers[begin] += 1
             lane.readers[end] -= 1
-            share.read += lane.sums[end] - lane.sums[begin]
-            share.messages_read += end - begin
+            read += lane.sums[end] - lane.sums[begin]
+            messages += end - begin
             own = self._own.get((topic, origin))
             if own is not None:
                 begin, end = own.between(after, upto)
-                share.read -= own.sums[end] - own.sums[begin]
-                share.messages_read -= end - begin
+                read -= own.sums[end] - own.sums[begin]
+                messages -= end - begin
                 for place in own.places[begin:end]:
                     self._skipped[place] += 1
+        share.read, share.messages_read = read, messages
 
     def threads(self) -> dict[str | None, Talk]:
         """Each thread, and what belongs to none under None."""
@@ -146,10 +153,13 @@ class Bill:
         return found
 
 
-async def cost(node: Node) -> dict[str, Any]:
-    """What the talk in the hub's memory has cost: GET /cost."""
-    hub = node.hub
-    held = hub.window.newest(hub.limits.window_messages)
+async def cost(scene: Scene, held: Sequence[Message]) -> dict[str, Any]:
+    """What these messages have cost up to a moment, the newest before it, the oldest first: GET /cost.
+
+    At an earlier moment nobody may know how far some had read (`Scene.unsure`): then what they have read is None, and
+    so is what all have.
+    """
+    hub = scene.hub
     since, head = (held[0].at, held[-1].offset) if held else (None, hub.head)
     bill = Bill()
     for nth, message in enumerate(held):
@@ -161,13 +171,17 @@ async def cost(node: Node) -> dict[str, Any]:
     for nth, instance in enumerate(list(hub.registry.instances.values())):  # more may register meanwhile
         if nth % (SLICE // 10) == SLICE // 10 - 1:
             await asyncio.sleep(0)
+        if instance.origin in scene.unsure:
+            bill.unknown(instance.origin, instance.name)
+            continue
         bill.read(instance.origin, instance.name, hub.registry.spans(instance, first - 1, min(instance.read, head)))
+    known = all(each.read is not None for each in bill.shares.values())
     threads = bill.threads()
     loose = threads.pop(None, Talk())
     dearest = sorted(threads.items(), key=lambda each: (-each[1].read, -each[1].at))
-    shares = sorted(bill.shares.values(), key=lambda each: (-each.read, each.name.lower()))
+    shares = sorted(bill.shares.values(), key=lambda each: (-(each.read or 0), each.name.lower()))
     return {
-        "at": frames.moment(node.now()),
+        "at": frames.moment(scene.now()),
         "estimate": True,
         "rule": {
             "bytes_per_token": BYTES_PER_TOKEN,
@@ -182,19 +196,19 @@ async def cost(node: Node) -> dict[str, Any]:
             "since": None if since is None else frames.moment(since),
             "whole": first <= hub.floor,
         },
-        "read": sum(each.read for each in shares),
+        "read": sum(each.read or 0 for each in shares) if known else None,
         "written": sum(each.written for each in shares),
         "agents": shares,
-        "threads": [_told(name, each) for name, each in dearest[:MOST_THREADS]],
+        "threads": [_told(name, each, known) for name, each in dearest[:MOST_THREADS]],
         "more_threads": max(0, len(threads) - MOST_THREADS),
-        "without_thread": _told(None, loose),
+        "without_thread": _told(None, loose, known),
     }
 
 
-def _told(name: str | None, thread: Talk) -> dict[str, Any]:
+def _told(name: str | None, thread: Talk, known: bool) -> dict[str, Any]:
     return {
         "thread": name,
-        "read": thread.read,
+        "read": thread.read if known else None,
         "written": thread.written,
         "messages": thread.messages,
         "names": sorted(thread.names),

@@ -110,6 +110,10 @@ class Pasts:
         self._made.move_to_end(key)
         return self._made[key]
 
+    async def newest(self, upto: int) -> list[Message]:
+        """As many messages up to an offset as a hub holds in memory, the oldest first. Raises StorageFailed."""
+        return await self._history.tail(self._limits.window_messages, self._limits.window_bytes, upto=upto)
+
     async def timeline(self, when: str | None = None) -> dict[str, Any]:
         """The log from its oldest message to now, in stretches of one width, and the places around a moment."""
         archive, ask, now = self._history.archive, self._history.ask, self._clock()

@@ -132,7 +132,10 @@ class Source:
 
     async def cost(self) -> dict[str, Any]:
         """What agents have read of one another, in estimated tokens: GET /cost."""
-        return await cost(self._node)
+        if self._past is not None:
+            return await cost(self._past, await self._pasts.newest(self._past.hub.head))
+        hub = self._node.hub
+        return await cost(self._node, hub.window.newest(hub.limits.window_messages))
 
     async def conversation(self, **wanted: Any) -> dict[str, Any]:
         """A page of what was said, as an observer has it: GET /messages?ladder=1; `wanted` is for `inquiry.Asked`.

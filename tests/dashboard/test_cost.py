@@ -45,6 +45,19 @@ def test_shares_are_of_all_that_was_read() -> None:
     assert [(row.who.name, row.share, row.part) for row in rows] == [("a", "75 %", 75), ("b", "25 %", 25)]
 
 
+def test_what_nobody_knows_of_an_earlier_moment_is_unknown() -> None:
+    hour = told()
+    for each in [*hour["threads"], hour["without_thread"]]:
+        each["read"] = None
+    agents = [hour["agents"][0] | {"read": None, "messages_read": None}, *hour["agents"][1:]]
+    view = cost(hour | {"read": None, "agents": agents})
+    assert (view.known, view.factor) == (False, "")
+    first, second, *_ = view.agents
+    assert (first.read, first.messages_read, first.share) == ("unknown", "unknown", "")
+    assert (second.read, second.share) == ("~1.2k", "")
+    assert {row.read for row in view.threads} == {"unknown"}
+
+
 def test_many_agents_and_threads_are_folded_and_counted() -> None:
     agents = [{"name": f"a{n}", "read": 1, "messages_read": 1, "written": 0, "messages_written": 0} for n in range(51)]
     view = cost(told(agents=agents, more_threads=7))

@@ -14,7 +14,7 @@ from tests.dashboard.hours import a_busy_hour
 from tests.dashboard.reading import Reading, browse
 from tests.hub.live import Live, live
 
-ONLY_NOW = ("/part", "/health", "/cost")
+ONLY_NOW = ("/part", "/health")
 
 
 @pytest.mark.parametrize(
@@ -158,6 +158,19 @@ async def test_topics_are_those_that_there_were(told: Told) -> None:
     assert "is not known of an earlier moment" in then
     rows = (await told.hub.request("GET", f"/api/v1/topics?at={told.asked['offset']}")).json()
     assert (rows["retention_age"], rows["topics"][0]["goes_at"], rows["topics"][0]["messages"]) == (None, None, 1)
+
+
+async def test_the_cost_is_what_it_had_been(told: Told) -> None:
+    at = told.asked["offset"]
+    now = (await told.hub.request("GET", "/api/v1/cost")).json()
+    then = (await told.hub.request("GET", f"/api/v1/cost?at={at}")).json()
+    assert (now["written"], now["window"]["messages"]) == (111, 3)
+    assert (then["written"], then["read"], then["window"]["messages"], then["window"]["to"]) == (36, 0, 1, at)
+    assert [(each["name"], each["read"]) for each in then["agents"]] == [("alice", 0)]
+    read = (await told.hub.request("GET", f"/api/v1/cost?at={told.answered}")).json()
+    assert [(each["name"], each["read"]) for each in read["agents"]] == [("bob", 36), ("alice", 0)]
+    assert "1 message since" in await text(told, f"/cost?at={at}")
+    assert "Nothing had been said by then" in await text(told, "/cost?at=1")
 
 
 async def test_an_instance_has_the_name_and_the_queue_that_it_had(told: Told) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -124,6 +125,20 @@ async def test_a_hub_tells_who_has_read_how_much(tmp_path: Path) -> None:
         assert (told["read"], told["estimate"], told["window"]["messages"]) == (134, True, 2)
         assert told["window"]["whole"] is True
         assert bob.welcome["name"] == "bob"
+
+
+async def test_what_one_has_read_that_nobody_knows_is_in_no_sum(tmp_path: Path) -> None:
+    async with live(tmp_path / "home") as hub, hub.session("alice") as alice, hub.session("bob"):
+        await alice.publish("bob", "x" * 400, thread="release")
+        node = hub.app.node
+        bob = node.hub.registry.find("bob")
+        assert bob is not None
+        then = SimpleNamespace(hub=node.hub, unsure=frozenset({bob.origin}), now=node.now)
+        told = await cost.cost(then, node.hub.window.newest(100))  # type: ignore[arg-type]
+        shares = {each.name: (each.read, each.messages_read) for each in told["agents"]}
+        assert shares == {"alice": (0, 0), "bob": (None, None)}
+        assert (told["read"], told["threads"][0]["read"], told["without_thread"]["read"]) == (None, None, None)
+        assert told["written"] == told["threads"][0]["written"] == 134
 
 
 async def test_an_empty_hub_costs_nothing(tmp_path: Path) -> None:
