@@ -84,6 +84,7 @@ class MessagePage(Struct, frozen=True, kw_only=True):
     data: list[Node]
     files: list[File]
     where: list[Where]
+    undated: bool  # whether there is a rung that was reached nobody knows when
     nobody: str  # what stands there without recipients
     before: list[Said]
     after: list[Said]
@@ -115,6 +116,7 @@ def message_page(
     as_markdown = read_as == "markdown" and len(body) <= MOST
     raw = visible(json.dumps(message, indent=2, ensure_ascii=False))
     sender, to = visible(message["from"]), visible(message["to"])
+    ladder = [_where(each, instant(message["at"]), now, zone) for each in told["ladder"]]
     return MessagePage(
         title=row.fact or f"{sender} to {to}",
         row=row,
@@ -134,7 +136,8 @@ def message_page(
         markdown_link=f"{permalink}?as=markdown",
         data=[] if message["data"] is None else tree(message["data"]),
         files=[_file(each, message["id"]) for each in message["attachments"] or ()],
-        where=[_where(each, instant(message["at"]), now, zone) for each in told["ladder"]],
+        where=ladder,
+        undated=any(rung.reached and not rung.time for each in ladder for rung in each.rungs),
         nobody="Told by the hub, to whoever observes." if row.fact else "Nobody heard it: no one is on this topic.",
         before=[said(each, now, zone=zone) for each in before["messages"]],
         after=[said(each, now, zone=zone) for each in after["messages"]],

@@ -21,6 +21,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from dashboard.assets import TEMPLATES, Assets
+from dashboard.commands import commands
 from dashboard.moment import Here, stay
 from dashboard.part import hands
 from dashboard.shell import shell
@@ -45,6 +46,7 @@ _templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_templates.filters["commands"] = commands
 _templates.globals.update(asset=_assets.url, modules=_assets.modules, hues=HUES, speeds=SPEEDS)
 
 
@@ -86,7 +88,7 @@ def link_expired_page() -> HTMLResponse:
 
 def not_found_page() -> HTMLResponse:
     """404."""
-    return _notice(404, "There is no such page", "The overview is at the hub’s own address:", "hubbub open")
+    return _notice(404, "There is no such page", "To sign a browser in and open it:", "hubbub open", lead=True)
 
 
 def page_headers(host: str = "") -> dict[str, str]:
@@ -191,8 +193,9 @@ async def _then(view: View, source: Source, request: Request) -> Then:
     return Then(scene, request, here, at, drawn, trouble, status)
 
 
-def _notice(status: int, title: str, text: str, command: str) -> HTMLResponse:
-    html = _templates.get_template("notice.html").render(title=title, text=text, command=command)
+def _notice(status: int, title: str, text: str, command: str, *, lead: bool = False) -> HTMLResponse:
+    """`lead`: with a link to the overview."""
+    html = _templates.get_template("notice.html").render(title=title, text=text, command=command, lead=lead)
     return HTMLResponse(html, status_code=status, headers=page_headers())
 
 

@@ -111,13 +111,13 @@ def _forecast(told: Mapping[str, Any], now: int) -> str:
     kept = f"A message is kept for {span(round(told['retention_age'] * 1000))}"
     grows = f"the log grows by {size(told['bytes_an_hour'])} an hour"
     if told["full_at"] is None:
-        return f"{kept}; {grows}, so that its size will not cut that short."
+        return f"{kept}; {grows}, which leaves room for all of that time."
     left = instant(told["full_at"]) - now
     if left >= told["retention_age"] * 1000:
-        return f"{kept}; {grows}: at that pace it has its largest size only in {span(left)}."
+        return f"{kept}; {grows}: at that pace it would be full only in {span(left)}."
     if left <= 0:
-        return f"{kept}, or less: the log has its largest size, and the oldest go as new ones come ({grows})."
-    return f"{kept}, or less: {grows}, at that pace it has its largest size in {span(left)}, and then the oldest go."
+        return f"{kept}, or less: the log is full, and the oldest go as new ones come ({grows})."
+    return f"{kept}, or less: {grows}, at that pace it is full in {span(left)}, and then the oldest go."
 
 
 def _worst_first(each: Mapping[str, Any]) -> tuple[int, int, str]:

@@ -19,8 +19,11 @@ export const message = (id, offset) => `/messages/${offset !== undefined && /^\.
 
 export const attachment = (sha256, id) => `/api/v1/attachments/${escaped(sha256)}?message=${escaped(id)}`;
 
+// The moment that this page shows, as its address has it; nothing of the present.
+export const moment = () => new URLSearchParams(location.search).get("at")?.trim();
+
 // The same of the moment that this page shows, where that is an earlier one.
 export function then(address) {
-  const at = new URLSearchParams(location.search).get("at")?.trim();
+  const at = moment();
   return at ? `${address}${address.includes("?") ? "&" : "?"}${new URLSearchParams({ at })}` : address;
 }

@@ -2,7 +2,7 @@
 
 import { h } from "./vendor/preact.js";
 import htm from "./vendor/htm.js";
-import { message, then } from "./links.js";
+import { message, moment, then } from "./links.js";
 import { shown } from "./talk.js";
 import { clock, instant, visible } from "./words.js";
 
@@ -22,13 +22,15 @@ export function Panel({ item, more, now, thread, steps, on }) {
     )}</tbody></table
     ><dl class="about"><div><dt>sent</dt><dd>${entry.sent}</dd></div>${
       entry.thread && html`<div><dt>thread</dt><dd><a href=${thread(item.raw.thread)}>${entry.thread}</a></dd></div>`
-    }<div><dt>offset</dt><dd><a href=${then(message(entry.id, entry.offset))}>${entry.offset}</a></dd></div><div><dt>size</dt><dd>${entry.size}</dd></div></dl></aside>`;
+    }<div><dt>offset</dt><dd><a href=${then(message(entry.id, entry.offset))}>${entry.offset}</a></dd></div><div><dt>size</dt><dd>${entry.size}</dd></div></dl>${
+      !moment() && html`<p class="reply"><a data-form="" href=${`${message(entry.id, entry.offset)}#answer`} aria-label=${`Answer ${entry.sender} as a person`}>Answer</a></p>`
+    }</aside>`;
 }
 
 // Each rung with its time; a time that the log no longer shows is not known, and is not made up.
 function times({ state, times: at }, now) {
   if (!at) return state;
   return Object.entries(at)
-    .map(([rung, moment]) => `${rung} ${moment ? clock(instant(moment), now) : "at an unknown time"}`)
+    .map(([rung, reached]) => `${rung} ${reached ? clock(instant(reached), now) : "at an unknown time"}`)
     .join(" · ");
 }

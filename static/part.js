@@ -2,6 +2,7 @@
 // back; with it, what the hub answers stands beside the form, and a text is cleared only once the hub has it.
 
 import "./above.js";
+import { made } from "./dialog.js";
 import { plural } from "./words.js";
 
 const ids = new WeakMap(); // of what was sent and not answered yet: sent again, it is stored once
@@ -58,6 +59,6 @@ function words(what, told) {
 
 function tell(form, text, refused) {
   const place = form.querySelector(".answer");
-  place.textContent = text;
+  place.replaceChildren(...text.split(/`([^`\n]+)`/).map((each, nth) => (nth % 2 ? made("code", "", each) : each)));
   place.classList.toggle("refused", refused);
 }

@@ -33,7 +33,6 @@ export class Shell {
     this.#past = state.past;
     this.#version = state.hub.version;
     document.querySelector(".theme").addEventListener("click", theme);
-    document.querySelector(".places [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" }); // on a narrow screen
     new Keys();
     copies();
   }

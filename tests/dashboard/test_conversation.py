@@ -117,7 +117,7 @@ def test_a_name_that_nobody_has_is_said_and_not_a_fault() -> None:
 
     answer = browse(Refusing(a_busy_hour())).get("/conversation?with=<b>")
     assert answer.status_code == 404
-    assert "Nobody called &lt;b&gt; has registered. `hubbub ls` shows who has." in answer.text
+    assert "Nobody called &lt;b&gt; has registered. <code>hubbub ls</code> shows who has." in answer.text
     assert conversation(NOTHING, Place(), now=0).rows == []
 
 

@@ -43,13 +43,13 @@ def test_what_it_got_and_when_its_oldest_goes_is_told() -> None:
 @pytest.mark.parametrize(
     ("more", "forecast"),
     [
-        ({}, "its largest size only in 30 d."),
-        ({"full_at": None}, "its size will not cut that short."),
+        ({}, "it would be full only in 30 d."),
+        ({"full_at": None}, "leaves room for all of that time."),
         (
             {"full_at": before(NOON, hours=-5)},
             "A message is kept for 30 d, or less: the log grows by 1.0 MiB an hour, at",
         ),
-        ({"full_at": before(NOON)}, "A message is kept for 30 d, or less: the log has its largest size"),
+        ({"full_at": before(NOON)}, "A message is kept for 30 d, or less: the log is full"),
     ],
 )
 def test_what_is_to_come_is_said_in_a_sentence(more: dict[str, Any], forecast: str) -> None:
