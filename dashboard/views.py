@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 import msgspec
 from starlette.requests import Request
 
+from dashboard.awaited import awaited
 from dashboard.conversation import NOTHING, Place, conversation
 from dashboard.cost import cost
 from dashboard.health import health
@@ -27,7 +28,8 @@ from dashboard.source import Source
 from dashboard.topics import topics
 from dashboard.view import Filter, entries, flow, nothing, older, overview
 from dashboard.words import instant
-from hub.errors import HubbubError
+from hub.errors import HubbubError, UnknownInstance
+from hub.topic import INBOX
 
 
 class Drawn(NamedTuple):
@@ -87,9 +89,19 @@ async def _instance(source: Source, request: Request) -> Drawn:
         queue = plain(await source.queue(name, PEEK))
         activity = plain(await source.activity(name, hours))
         replies = plain(await source.replies(name))
+    except UnknownInstance as why:
+        return await _awaited(source, name, about) or _missing(why, "hubbub ls", about)
     except HubbubError as why:
         return _missing(why, "hubbub ls", about)
     return Drawn({"view": instance_page(told, queue, activity, replies, about["head"], hours=hours)}, about)
+
+
+async def _awaited(source: Source, name: str, about: dict[str, Any]) -> Drawn | None:
+    """What was sent to a name that nobody has, if anything was."""
+    found = plain(await source.history(topic=INBOX + name.lower(), limit=PEEK))
+    if not found["messages"]:
+        return None
+    return Drawn({"view": awaited(name, found, now=instant(about["at"]))}, about, template="awaited.html")
 
 
 async def _topics(source: Source, request: Request) -> Drawn:

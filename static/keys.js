@@ -91,6 +91,7 @@ export class Keys {
       ["j k", "the next, the one before"],
       ["Enter", "open it"],
       ...places().map((each) => [`g ${each.dataset.key}`, each.textContent]),
+      ...(document.querySelector(".scrubber") ? [["[ ]", "one message back, one on"], ["space", "play, and pause"]] : []),
       ["Ctrl K", "go to a page, an agent or a topic"],
       ["Esc", "close"],
       ["?", "these keys"],

@@ -7,7 +7,7 @@ import pytest
 
 from dashboard.instance import Pace, instance_page
 from tests.dashboard import things
-from tests.dashboard.hours import HOSTILE, NOON, a_busy_hour, a_hostile_hour, a_snapshot, an_instance, before
+from tests.dashboard.hours import HOSTILE, NOON, a_busy_hour, a_hostile_hour, a_message, a_snapshot, an_instance, before
 from tests.dashboard.reading import Reading, browse
 
 
@@ -21,6 +21,18 @@ def page(snapshot: dict[str, Any], name: str) -> Any:
         hours=6,
         zone=UTC,
     )
+
+
+def test_a_name_that_nobody_has_shows_what_waits_for_it() -> None:
+    hour = a_busy_hour()
+    hour["recent"] = [*hour["recent"], a_message(4714, "api", "newcomer", "welcome", hour["at"])]
+    answer = browse(hour).get("/instances/Newcomer")
+    told = " ".join(Reading(answer.text).text.split())
+    assert answer.status_code == 200
+    assert "Newcomer has not registered yet" in told
+    assert "api → newcomer welcome" in told
+    assert "hubbub read --as Newcomer" in told
+    assert browse(hour).get("/instances/nobody-at-all").status_code == 404
 
 
 def only(**more: Any) -> dict[str, Any]:

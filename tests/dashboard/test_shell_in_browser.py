@@ -140,9 +140,15 @@ def test_a_message_is_copied_as_a_link_as_markdown_and_as_json(
     assert json.loads(told)[0]["offset"] == 4713
 
 
-def test_the_place_where_one_is_is_in_sight_on_a_narrow_screen(
+def test_every_page_can_be_gone_to_however_wide_the_window_is(
     serve: Callable[..., Any], window: Window, make: Any
 ) -> None:
-    page = window(serve(make.a_busy_hour(datetime.now(UTC))).url + "cost", width=390)
+    page = window(serve(make.a_busy_hour(datetime.now(UTC))).url + "cost")
     is_live(page)
-    expect(page.locator(".places [aria-current]")).to_be_in_viewport(ratio=0.9)  # the last fraction of a pixel is cut
+    for width in (320, 390, 768, 1024, 1280, 1440):
+        page.set_viewport_size({"width": width, "height": 800})
+        for place in page.locator(".places a").all():
+            expect(place).to_be_in_viewport(ratio=0.9)  # the last fraction of a pixel is cut
+        for part in (".mark", ".live", ".find", ".bell", ".theme"):
+            expect(page.locator(f".masthead {part}")).to_be_in_viewport(ratio=0.9)
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, width

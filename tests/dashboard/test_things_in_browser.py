@@ -68,6 +68,21 @@ def test_a_message_gets_its_answer_without_being_loaded_anew(hub: ScriptedHub, w
     expect(page.locator("pre.body")).to_have_text("I will look")
 
 
+def test_on_a_telephone_every_figure_of_a_table_is_in_sight(hub: ScriptedHub, window: Window) -> None:
+    page = window(hub.url + "topics", width=390)
+    for path in ("topics", "cost", "instances/planner", "messages/id-4711", "health"):
+        page.goto(hub.url + path)
+        is_live(page)
+        regions = page.locator("#page .wide")
+        assert regions.evaluate_all("all => all.map((each) => each.scrollWidth - each.clientWidth)") == [0] * (
+            regions.count()
+        ), path
+    page.goto(hub.url + "topics")
+    row = page.locator("[data-row='inbox.docs']")
+    labels = row.locator("td").evaluate_all("all => all.map((each) => getComputedStyle(each, '::before').content)")
+    assert labels[:3] == ['"backlog"', '"kept"', '"size"']
+
+
 def test_the_overview_leads_to_every_page(hub: ScriptedHub, window: Window) -> None:
     page = window(hub.url)
     is_live(page)

@@ -120,6 +120,7 @@ def a_history(snapshot: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]
         if not each["topic"].startswith("$")
         and all(word in each["body"].lower() for word in words)
         and (asked.get("from_") is None or each["from"].lower() == asked["from_"].lower())
+        and (asked.get("topic") is None or each["topic"] == asked["topic"])
         and (asked.get("thread") is None or each["thread"] == asked["thread"])
         and (asked.get("reply_to") is None or each["reply_to"] == asked["reply_to"])
         and (asked.get("before") is None or each["offset"] < asked["before"])
