@@ -13,8 +13,9 @@ import json
 import sys
 
 from hub import frames
-from hub.client import KEEPALIVE, connect
+from hub.client import connect
 from hub.errors import HubbubError
+from hub.lifeline import KEEPALIVE
 
 
 def tell(**what: object) -> None:
