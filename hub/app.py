@@ -173,7 +173,7 @@ class App:
                 logger.error("home_is_gone", home=str(home))
                 self.stop()
             now = self.node.now()
-            self.node.dismiss(
+            await self.node.dismiss(
                 lambda identity: keyring.holds(identity, now),  # noqa: B023 - called before the next turn
                 Unauthorized("The token that opened this connection holds no longer.", HINT),
             )

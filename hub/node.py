@@ -39,6 +39,7 @@ from hub.window import Run
 HOUSEKEEPING = 5.0  # seconds between looks at what is due
 STALLED = 5.0  # seconds after which a write or a page that does not come is said to hang
 FAULT_SHOWN = 60.0  # seconds for which a fault that was got over makes the hub not ready
+DISMISSED = 250  # sessions that are asked about in one turn of the event loop
 STOP_SECONDS = 5.0  # for the log to take the last drafts, when the hub stops
 
 logger = structlog.get_logger("hubbub.node")
@@ -308,9 +309,14 @@ class Node:
         for draft in self.hub.leave(session, reason, self.now()):
             self._put(draft)
 
-    def dismiss(self, stays: Callable[[Identity], bool], why: HubbubError) -> None:
-        """End the sessions of those who may not stay: their token was rotated, revoked, or has expired."""
-        for number, listener in list(self._listeners.items()):
+    async def dismiss(self, stays: Callable[[Identity], bool], why: HubbubError) -> None:
+        """End the sessions of those who may not stay: their token was rotated, revoked, or has expired.
+
+        Others have their turn now and then: to ask for ten thousand sessions takes a while.
+        """
+        for place, (number, listener) in enumerate(list(self._listeners.items()), 1):
+            if place % DISMISSED == 0:
+                await asyncio.sleep(0)
             session = self.hub.sessions.get(number)
             if session is not None and not stays(listener.identity):
                 self._close(session, why)

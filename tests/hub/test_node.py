@@ -8,7 +8,7 @@ import html
 import json
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,9 @@ from hub import app as app_module
 from hub import node as node_module
 from hub.app import App, run
 from hub.daemon import HubLock
-from hub.errors import StorageFailed
+from hub.errors import StorageFailed, Unauthorized
 from hub.message import Draft, Message
-from tests.hub.live import BOUND, Live, settings_for
+from tests.hub.live import BOUND, Live, live, settings_for
 from tests.journeys.processes import run as run_command
 
 
@@ -237,6 +237,26 @@ async def test_a_peer_s_broken_network_is_no_fault_of_the_hub(tmp_path: Path) ->
         told = {"message": "Fatal write error", "exception": OSError(113, "No route to host"), "transport": object()}
         asyncio.get_running_loop().call_exception_handler(told)
         assert await readiness(mortally.hub) == (200, "ready\n")
+
+
+async def test_while_many_sessions_are_asked_about_others_have_their_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(node_module, "DISMISSED", 2)
+    monkeypatch.setattr(app_module, "LOOK", 3600)
+    async with live(tmp_path) as hub, AsyncExitStack() as stack:
+        sockets = [await stack.enter_async_context(hub.session(name)) for name in ("alice", "bob", "carol")]
+        turns: list[str] = []
+
+        def stays(_: object) -> bool:
+            turns.append("asked")
+            asyncio.get_running_loop().call_soon(turns.append, "another's")
+            return len(turns) > 1
+
+        await hub.app.node.dismiss(stays, Unauthorized("no longer"))
+        assert turns[:3] == ["asked", "another's", "asked"]
+        assert (await sockets[0].closed())[0] == Unauthorized.close
+        assert (await sockets[1].ask(type="status"))["type"] == "reply"
 
 
 # Who is told, beside /readyz
