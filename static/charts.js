@@ -138,7 +138,7 @@ function options(width, ink, at) {
     padding: [6, 18, 0, 0], // the last time of day stands half beside its line
     legend: { show: false },
     cursor: { show: false },
-    scales: at === 0 ? { x: { time: false }, y: { range: (_, __, high) => [0, Math.max(1, high)] } } : { x: { time: false }, y: { distr: 3 } },
+    scales: at === 0 ? { x: { time: false }, y: { range: (_, __, high) => [0, Math.max(0.2, high)] } } : { x: { time: false }, y: { distr: 3 } },
     axes: [
       axis({ size: 20, space: 60, incrs: [60, 300, 600, 900, 1800, 3600], values: (_, times) => times.map(minute) }),
       axis({

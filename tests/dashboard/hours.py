@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatch
 from itertools import product
 from typing import Any
 
@@ -130,12 +131,43 @@ def a_snapshot(now: datetime = NOON, **parts: Any) -> dict[str, Any]:
 def ladders(snapshot: dict[str, Any], said: list[dict[str, Any]]) -> dict[str, list[dict[str, str]]]:
     """Where messages are: as the snapshot's `ladders` say, and with nobody where it says nothing."""
     told = snapshot.get("ladders", {})
-    return {str(each["offset"]): told.get(each["offset"], to_nobody(each)) for each in said}
+    return {str(each["offset"]): told.get(str(each["offset"]), to_nobody(each)) for each in said}
 
 
 def to_nobody(message: dict[str, Any]) -> list[dict[str, str]]:
     direct = message["topic"].startswith("inbox.")
     return [{"name": message["to"], "state": "accepted"}] if direct else []
+
+
+def busy_ladders(
+    said: list[dict[str, Any]], instances: list[dict[str, Any]], unread: dict[str, dict[int, str]]
+) -> dict[str, list[dict[str, str]]]:
+    """Where messages are if each was read by all who hear it but for these: name -> offset -> how far it came."""
+
+    def hear(message: dict[str, Any]) -> list[str]:
+        if message["topic"].startswith("inbox."):
+            return [message["to"]]
+        heard = [
+            each["name"]
+            for each in instances
+            if message["to"] == "all" or any(fnmatch(message["topic"], one.replace(">", "*")) for one in each["topics"])
+        ]
+        return [name for name in heard if name != message["from"]]
+
+    answered = {(each["reply_to"], each["from"]) for each in said}
+    return {
+        str(each["offset"]): [
+            {
+                "name": name,
+                "state": "answered"
+                if (each["id"], name) in answered
+                else unread.get(name, {}).get(each["offset"], "read"),
+            }
+            for name in hear(each)
+        ]
+        for each in said
+        if not each["topic"].startswith("$")
+    }
 
 
 def a_talk(snapshot: dict[str, Any], history: list[dict[str, Any]], **wanted: Any) -> dict[str, Any]:
@@ -155,7 +187,7 @@ def a_talk(snapshot: dict[str, Any], history: list[dict[str, Any]], **wanted: An
         {"name": each["name"], "also": each.get("also", []), "topics": each["topics"]} for each in snapshot["instances"]
     ]
     more = len(found) > len(page)
-    told = ladders(snapshot, page) | snapshot.get("ladders", {})
+    told = ladders(snapshot, page)
     senders = snapshot.get("senders", {})
     return {"messages": page, "more": more, "ladders": told, "senders": senders, "parties": parties}
 
@@ -249,8 +281,11 @@ def a_busy_hour(now: datetime = NOON) -> dict[str, Any]:
         a_held(4714, "planner", "docs", "docs, where is the changelog?", now, names=None, messages=None, holds=[stop]),
     ]
     holds = [a_stop(now, queue="docs", by="kay", reason="docs is being moved", messages=1)]
+    unread = {"docs": dict.fromkeys((4699, 4700, 4705, 4708), "accepted"), "web": {4700: "received"},
+              "Reviewer_2": {4713: "received"}}  # fmt: skip
     return a_snapshot(now, instances=instances, topics=topics, recent=recent, held=held, holds=holds,
-                      paused=[a_stop(now, name="web")], hub={"head": 4713, "floor": 1})  # fmt: skip
+                      paused=[a_stop(now, name="web")], hub={"head": 4713, "floor": 1},
+                      ) | {"ladders": busy_ladders(recent, instances, unread)}  # fmt: skip
 
 
 HOSTILE = (

@@ -76,7 +76,8 @@ def test_a_row_says_who_to_whom_and_what_it_answers() -> None:
     assert (rows[4713].entry.sender, rows[4713].entry.to, rows[4713].answers) == ("api", "Reviewer_2", 4712)
     assert rows[4708].thread_link == "/conversation?thread=release-2.4"
     assert rows[4700].body.count("\n") == 6, "the whole body"
-    assert rows[4713].where.words == "accepted"
+    assert rows[4713].where.words == "received"
+    assert rows[4700].where.words == "read by 1 of 3"
     assert (shown.older, shown.newest) == ("", "")
     earlier = conversation(told | {"more": True}, Place(before=4714), now=0)
     assert (earlier.older, earlier.newest) == ("/conversation?before=4692", "/conversation")
@@ -86,7 +87,7 @@ def test_a_row_says_who_to_whom_and_what_it_answers() -> None:
 def test_every_view_is_right_without_a_script(view: str) -> None:
     page = Reading(browse(a_busy_hour()).get("/conversation", params={"with": "api,Reviewer_2", "view": view}).text)
     assert [attributes["id"] for _, attributes in page.elements if attributes.get("data-row")] == ["m4712", "m4713"]
-    for said in ("api and Reviewer_2", "Right, hashed in 7be20d1.", "accepted", "answers"):
+    for said in ("api and Reviewer_2", "Right, hashed in 7be20d1.", "received", "answers"):
         assert said in page.text
     assert ("a", {"href": "#m4712"}) in page.elements
     chosen = [attributes["href"] for tag, attributes in page.elements if tag == "a" and attributes.get("aria-current")]
