@@ -30,6 +30,7 @@ EXAMPLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "/search for words": lambda hour: "/search?q=redirect+log",
     "/conversation for reading": lambda hour: "/conversation?view=read",
     "/conversation of then": lambda hour: "/conversation?at=4711",
+    "/cost of then": lambda hour: "/cost?at=4711",
     "/instances/{name} of then": lambda hour: f"{_instance(hour)}?at=4711",
 }
 
