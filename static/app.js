@@ -8,6 +8,7 @@ import { PARTS } from "./overview.js";
 import { Refresh } from "./refresh.js";
 import { Shell } from "./shell.js";
 import { Messages } from "./store.js";
+import { Stretch } from "./stretch.js";
 import { Filter, entries, flow, nothing, older, overview } from "./view.js";
 import { instant } from "./words.js";
 
@@ -23,26 +24,48 @@ const drawn = JSON.parse(document.getElementById("state").textContent);
 
 const shell = new Shell(drawn);
 const messages = new Messages(drawn.entries);
+const stretch = new Stretch();
 let snapshot = drawn.snapshot;
 let chosen = Filter.of(location.search);
 let skew = 0; // the hub's clock less this browser's
 let above = false; // the reader is looking further up
 let hasOlder = older(messages.held, snapshot);
 let jumped = false;
+let seen = {}; // the view that was drawn last, and of what it is
 
 const now = () => Date.now() + skew;
 
 function page(moment) {
-  const rows = flow(messages.held, chosen, moment);
+  if (!above && stretch.many(performance.now())) stretch.cut(messages.held.filter((each) => chosen.shows(each)), innerHeight, inUse());
+  const rows = flow(messages.held, chosen, moment, stretch.first);
   const fresh = messages.waiting.filter((each) => each.fact === null && chosen.shows(each)).length;
-  const view = overview(snapshot, chosen, moment);
-  return { view, rows, fresh, nothing: nothing(messages.held, chosen), older: hasOlder, on };
+  return { view: viewAt(moment), rows, fresh, nothing: nothing(messages.held, chosen), older: hasOlder || stretch.first > 0, on };
+}
+
+// The tables are another view with each snapshot and filter, and with each second, since ages grow.
+function viewAt(moment) {
+  const second = Math.floor(moment / 1000);
+  if (seen.snapshot !== snapshot || seen.chosen !== chosen || seen.second !== second)
+    seen = { snapshot, chosen, second, view: overview(snapshot, chosen, moment) };
+  return seen.view;
+}
+
+// The first message in which the reader has unfolded or marked something, or on which the focus is.
+function inUse() {
+  const { anchorNode, focusNode, isCollapsed } = getSelection();
+  const marked = isCollapsed ? [] : [anchorNode, focusNode].map((node) => node.parentElement?.closest(".roll li"));
+  const used = root.querySelector(".roll li:is(:focus-within, :has(details[open]))");
+  return Math.min(...[used, ...marked].map((row) => (row ? Number(row.id.slice(1)) : Infinity)));
 }
 
 const frames = new Frames(() => {
   const props = page(now());
   document.title = props.view.title;
   for (const [part, place] of PARTS) render(h(part, props), place(root));
+  if (above && stretch.first > 0) {
+    stretch.grow(messages.held);
+    frames.next();
+  }
 });
 
 const draw = () => frames.soon();
@@ -57,17 +80,16 @@ const on = {
   },
   scroll(event) {
     above = event.currentTarget.scrollTop < -NEAR_THE_END;
-    if (!above && messages.waiting.length > 0) {
-      messages.release();
-      draw();
-    }
+    if (above ? stretch.first === 0 : messages.waiting.length === 0) return;
+    if (!above) messages.release();
+    frames.next();
   },
   unfold: (offset) => messages.unfold(offset) && frames.paint(), // at once: what is inside is measured next
   newest() {
     above = false;
     jumped = true;
     messages.release();
-    draw();
+    frames.next();
   },
   // Its first arrow is on the page before the button could say more.
   demo(event) {
@@ -77,6 +99,9 @@ const on = {
   release: (offset) => decide("POST", `${HELD}/${offset}/release`),
   drop: (offset) => decide("DELETE", `${HELD}/${offset}`),
   async older() {
+    stretch.all();
+    frames.next();
+    if (!hasOlder) return;
     const query = new URLSearchParams({ limit: OLDER });
     if (messages.held.length > 0) query.set("before", messages.held[0].offset);
     if (chosen.with_) query.set("with", chosen.with_);
@@ -101,7 +126,8 @@ function filtered() {
   chosen = Filter.of(location.search);
   if (JSON.stringify(chosen) === before) return;
   hasOlder = older(messages.held, snapshot);
-  draw();
+  stretch.all();
+  frames.next();
 }
 
 // JSON from the hub; null if it did not give any. A refusal ends the session, all else is the socket's to notice.
@@ -125,7 +151,7 @@ async function decide(method, path, said) {
   } catch {
     // no hub answers: the page says so by itself
   }
-  tables.soon();
+  tables.now();
 }
 
 function take(found) {
@@ -177,7 +203,7 @@ const session = shell.observe({
       else tables.soon();
     },
     message(frame) {
-      if (messages.add(frame, above)) draw();
+      if (messages.add(frame, above, () => stretch.note(performance.now()))) draw();
       if (!frame.topic.startsWith("$")) charts.count(now());
       tables.soon();
     },

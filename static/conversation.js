@@ -66,7 +66,8 @@ let loading = false;
 // Drawing
 
 const frames = new Frames(paint);
-const draw = () => frames.soon();
+const draw = () => frames.next(); // for what a person did
+const follow = () => frames.soon(); // for what was said
 
 function paint() {
   const height = stage.querySelector(".rows")?.clientHeight || stage.clientHeight;
@@ -319,23 +320,23 @@ function take(frame) {
   else if (talk.items.length > FOLLOWED + OLDER) trimmed(FOLLOWED);
   if (earlier || talk.items.length >= MOST) {
     over += 1;
-    return draw();
+    return follow();
   }
   const item = talk.add(frame);
   rows.push(1);
   item.drawnAt = now();
   if (lanes) meet([item]);
-  draw();
+  follow();
 }
 
 function fact({ topic, data, reply_to }) {
   switch (topic) {
     case "$cursors":
       talk.move(data.moved);
-      return draw();
+      return follow();
     case "$message.expired":
       talk.expire(reply_to);
-      return draw();
+      return follow();
     case "$instance.registered":
       return talk.hear(data.name, null, true);
     case "$subscription.added":

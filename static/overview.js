@@ -11,15 +11,25 @@ const html = htm.bind((type, props, ...children) => h(type, props, ...children.m
 // What keeps its place in an element that another part of the page has drawn: nothing here touches what is inside.
 const KEPT = { __html: "" };
 
-function Page({ view, on }) {
-  return [
-    html`<${Troubles} view=${view} />`,
-    html`<${HeldBack} view=${view} on=${on} />`,
-    html`<main class=${view.empty ? "overview empty" : "overview"}><h2 class="unseen">Totals</h2><dl class="totals">${view.totals.map(
-      (each) => html`<${Total} key=${each.label} each=${each} />`,
-    )}</dl><${Jump} view=${view} /><div class="stock" dangerouslySetInnerHTML=${KEPT}></div><section class="flow" aria-labelledby="messages" dangerouslySetInnerHTML=${KEPT}></section></main>`,
-  ];
-}
+// What is drawn anew only for another view.
+const ofView = (part) =>
+  class extends Component {
+    shouldComponentUpdate({ view }) {
+      return view !== this.props.view;
+    }
+
+    render(props) {
+      return part(props);
+    }
+  };
+
+const Page = ofView(({ view, on }) => [
+  html`<${Troubles} view=${view} />`,
+  html`<${HeldBack} view=${view} on=${on} />`,
+  html`<main class=${view.empty ? "overview empty" : "overview"}><h2 class="unseen">Totals</h2><dl class="totals">${view.totals.map(
+    (each) => html`<${Total} key=${each.label} each=${each} />`,
+  )}</dl><${Jump} view=${view} /><div class="stock" dangerouslySetInnerHTML=${KEPT}></div><section class="flow" aria-labelledby="messages" dangerouslySetInnerHTML=${KEPT}></section></main>`,
+]);
 
 // What is wrong with the hub itself, before anything else on the page.
 const Troubles = ({ view }) =>
@@ -62,7 +72,7 @@ class More extends Component {
   }
 }
 
-const Stock = ({ view, on }) => (view.empty ? html`<${Start} on=${on} />` : html`<${Full} view=${view} />`);
+const Stock = ofView(({ view, on }) => (view.empty ? html`<${Start} on=${on} />` : html`<${Full} view=${view} />`));
 
 const Full = ({ view }) => [
   html`<section class="pulse" dangerouslySetInnerHTML=${KEPT}></section>`,
@@ -145,7 +155,15 @@ class Flow extends Component {
   }
 
   render({ view, rows, nothing, older, fresh, on }) {
-    return html`<div class="bar"><h2 id="messages" tabindex="-1">Messages</h2><form class="filters" method="get" onChange=${on.choose} onSubmit=${on.choose}><label><span>From or to</span> <select name="with"><option value="">anyone</option>${view.names.map(
+    return html`<${Bar} view=${view} on=${on} /><div class="scroll" tabindex="0" role="region" aria-label="Messages, the newest last" ref=${(element) => (this.scroll = element)} onScroll=${on.scroll} onClick=${this.unfold}><div class="roll"><button class="older" type="button" hidden=${!older} onClick=${on.older}>Older messages</button><ol>${
+      rows.length > 0 ? rows.map((row) => html`<${Row} key=${row.entry.offset} row=${row} />`) : html`<li class="nothing">${nothing}</li>`
+    }</ol></div></div>${fresh > 0 && html`<button class="pill" type="button" onClick=${on.newest}>${`${fresh} new`}</button>`}`;
+  }
+}
+
+const Bar = ofView(
+  ({ view, on }) =>
+    html`<div class="bar"><h2 id="messages" tabindex="-1">Messages</h2><form class="filters" method="get" onChange=${on.choose} onSubmit=${on.choose}><label><span>From or to</span> <select name="with"><option value="">anyone</option>${view.names.map(
       (each) => html`<${Choice} key=${each.value} each=${each} />`,
     )}</select></label><label><span>Topic</span> <select name="topic"><option value="">any</option>${view.topics.map(
       (each) => html`<${Choice} key=${each.value} each=${each} />`,
@@ -160,13 +178,15 @@ class Flow extends Component {
           ? [html`<span>thread</span>`, " ", html`<bdi class="mark-thread">${view.thread}</bdi>`, " ", html`<a href=${view.without_thread}>all threads</a>`, " "]
           : null
       }<a href=${view.conversation}>As a conversation</a> <a href=${view.clear}>Show everything</a></p>`
-    }<div class="scroll" tabindex="0" role="region" aria-label="Messages, the newest last" ref=${(element) => (this.scroll = element)} onScroll=${on.scroll} onClick=${this.unfold}><div class="roll"><button class="older" type="button" hidden=${!older} onClick=${on.older}>Older messages</button><ol>${
-      rows.length > 0 ? rows.map((row) => html`<${Row} key=${row.entry.offset} row=${row} />`) : html`<li class="nothing">${nothing}</li>`
-    }</ol></div></div>${fresh > 0 && html`<button class="pill" type="button" onClick=${on.newest}>${`${fresh} new`}</button>`}`;
-  }
-}
+    }`,
+);
 
 class Row extends Component {
+  // An arrow is drawn once, though its row may come and go.
+  componentDidMount() {
+    this.props.row.entry.fresh = false;
+  }
+
   shouldComponentUpdate({ row }) {
     const was = this.props.row;
     return row.entry !== was.entry || row.clock !== was.clock || row.answers !== was.answers || row.thread_link !== was.thread_link || row.wanted !== was.wanted;

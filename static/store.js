@@ -1,7 +1,7 @@
 // The messages that the page holds: those in the flow, and those that wait while the reader looks further up.
-// To an entry of view.js this adds `fresh` (it came while the page was open), `folded` (nobody has looked inside, so there
-// is nothing inside yet: at two hundred a second that is most of the work) and `drawn` (the server has drawn the inside,
-// in a noscript).
+// To an entry of view.js this adds `fresh` (it came while the page was open, not among many, and its arrow is yet to be drawn),
+// `folded` (nobody has looked inside, so there is nothing inside yet: at two hundred a second that is most of the work) and
+// `drawn` (the server has drawn the inside, in a noscript).
 
 import { entry, shows } from "./view.js";
 
@@ -20,10 +20,11 @@ export class Messages {
     return (this.waiting.at(-1) ?? this.held.at(-1))?.offset ?? 0;
   }
 
-  // One that just arrived; `aside` while the reader must not be disturbed. Says whether it is one to show.
-  add(message, aside) {
+  // One that just arrived; `aside` while the reader must not be disturbed, `many` says whether it is one of many. Says
+  // whether it is one to show.
+  add(message, aside, many) {
     if (!shows(message) || message.offset <= this.newest) return false;
-    this.#append({ ...folded(entry(message)), fresh: true }, aside);
+    this.#append({ ...folded(entry(message)), fresh: !many() }, aside);
     return true;
   }
 

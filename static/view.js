@@ -154,7 +154,9 @@ export function entry(message) {
   };
 }
 
-export function flow(held, chosen, now) {
+// The rows from the message at offset `first` on.
+export function flow(all, chosen, now, first = 0) {
+  const held = all.filter(({ offset }) => offset >= first);
   const offsets = new Map(held.filter((each) => each.fact === null).map((each) => [each.id, each.offset]));
   return held
     .filter((each) => chosen.shows(each))

@@ -218,21 +218,99 @@ def test_tables_are_not_fetched_once_a_message(serve: Callable[..., Any], window
     assert hub.fetched <= 12
 
 
+AT_ONCE = "performance.now = () => 0;"  # however slow the machine, all that comes comes in one moment
+
+
 def test_the_flow_stays_bounded(serve: Callable[..., Any], window: Window, make: Any) -> None:
     hub = serve(make.nobody_yet(now()))
-    page = window(hub.url)
+    page = window(hub.url, before=AT_ONCE)
     is_live(page)
     at = make.rfc3339(now())
     hub.say(*(make.a_message(offset, "bob", "alice", "x", at) for offset in range(2, 803)))
-    page.locator("#m802").wait_for(timeout=30_000)  # 801 rows at once, on whatever machine this is
-    expect(page.locator(".message")).to_have_count(500)
+    expect(page.locator("#m802")).to_be_in_viewport()
+    rows = page.locator(".message")
+    assert rows.count() < 100, "rows that nobody can see are drawn while many come"
+    assert page.evaluate(FILLED), "there are too few rows for the window"
+    page.locator(".scroll").press("PageUp")
+    expect(rows).to_have_count(500)
+    assert [rows.first.get_attribute("id"), rows.last.get_attribute("id")] == ["m303", "m802"]
+    assert page.locator(".fresh").count() <= 8, "what comes among many moves"
 
 
-def a_long_page(serve: Callable[..., Any], window: Window, make: Any) -> tuple[Any, Page]:
+FILLED = "document.querySelector('.roll').offsetHeight > document.querySelector('.scroll').clientHeight"
+
+
+def test_what_is_unfolded_stays_while_many_messages_come(serve: Callable[..., Any], window: Window, make: Any) -> None:
+    hub, page = a_long_page(serve, window, make, before=AT_ONCE)
+    page.locator("#m79 summary").click()
+    expect(page.locator("#m79 .whole")).to_be_visible()
+    page.locator(".scroll").evaluate("scroll => (scroll.scrollTop = 0)")
+    at = make.rfc3339(now())
+    hub.say(*(make.a_message(offset, "bob", "alice", "new", at) for offset in range(82, 182)))
+    expect(page.locator("#m181")).to_be_attached()
+    expect(page.locator("#m79 .whole")).to_have_count(1)
+    assert page.locator("#m78").count() == 0
+    page.locator(".scroll").press("PageUp")
+    expect(page.locator("#m2")).to_be_attached()
+
+
+RESTS = """async (path) => {
+  const { Frames } = await import(path);
+  let now = 0, frame = null, cost = 0, timers = [];
+  performance.now = () => now;
+  window.requestAnimationFrame = (then) => (frame = then);
+  window.setTimeout = (then, wait = 0) => (timers.push({ then, at: now + wait }), then);
+  window.clearTimeout = (then) => (timers = timers.filter((each) => each.then !== then));
+  const drawn = [];
+  const frames = new Frames(() => (drawn.push(now), (now += cost)));
+  // Whatever is due within so many ms happens when it is; the browser has a frame each 10.
+  const pass = async (span) => {
+    for (const end = now + span; now < end; now += 10) {
+      const draw = frame;
+      frame = null;
+      draw?.();
+      for (const each of timers.filter(({ at }) => at <= now)) {
+        timers = timers.filter((other) => other !== each);
+        each.then();
+        await null;
+      }
+      await null;
+      frames.soon();
+    }
+  };
+  const gaps = async (each) => {
+    cost = each;
+    drawn.length = 0;
+    frames.soon();
+    await pass(2000);
+    return drawn.slice(2).map((at, place) => at - drawn[place + 1]);
+  };
+  const found = { quick: await gaps(0), slow: await gaps(30), slowest: await gaps(400) };
+  cost = 0;
+  await pass(500);
+  drawn.length = 0;
+  frames.next();
+  frame();
+  found.person = drawn.length;
+  return found;
+}"""
+
+
+def test_a_drawing_that_takes_long_is_followed_by_rest(serve: Callable[..., Any], window: Window, make: Any) -> None:
+    page = window(serve(make.nobody_yet(now())).url)
+    is_live(page)
+    found = page.evaluate(RESTS, _assets.url("frame.js"))
+    assert max(found["quick"]) <= 20, "what costs nothing is drawn with each frame"
+    assert min(found["slow"]) >= 4 * 30
+    assert max(found["slowest"]) <= 400 + 150 + 20, "it rests no longer than that"
+    assert found["person"] == 1, "what a person did waits for no rest"
+
+
+def a_long_page(serve: Callable[..., Any], window: Window, make: Any, before: str | None = None) -> tuple[Any, Page]:
     at = make.rfc3339(now())
     said = [make.a_message(offset, "bob", "alice", f"line {offset}\nand more", at) for offset in range(2, 82)]
     hub = serve(make.a_snapshot(now(), recent=said, instances=[make.an_instance("alice", now())]))
-    page = window(hub.url)
+    page = window(hub.url, before=before)
     is_live(page)
     return hub, page
 
