@@ -68,6 +68,7 @@ AIMS = [
     Aim("start-hook", "bare Python", "≤", 3),
     Aim("page", None, "≤", 250, ours="overview"),
     Aim("page", None, "≤", 250, ours="conversation"),
+    Aim("watched", "Hubbub", "≤", 1.1, ours="Hubbub, observed"),
     Aim("watched", "Hubbub", "≤", 1.1, ours="Hubbub, watched"),
     Aim("growth-topics", "1 topics", "≤", 1.1, ours="10,000 topics"),
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.aims import AIMS, quiet
+from benchmarks.aims import AIMS, HUBBUB, quiet
 from benchmarks.figures import Result, result
 from benchmarks.table import mebibytes, number, ratio, share, whole
 
@@ -54,7 +54,7 @@ def _aims(results: dict[str, Result], kept: dict[str, Any]) -> list[str]:
         if found is not None:
             measured, by_cpu, reached = aim.ratio(found), aim.by_cpu(found), aim.reached(found)
         cells = [
-            found.title if found else aim.work,
+            (found.title if found else aim.work) + (f": {aim.ours}" if aim.ours != HUBBUB else ""),
             aim.theirs or f"in {found.unit if found else 'itself'}",
             f"{aim.sign} {aim.factor:g}",
             ratio(measured) if measured else "not measured yet",

@@ -33,7 +33,7 @@ def table(found: Result) -> list[str]:
 def told(aim: Aim, found: Result) -> str:
     """How it stands with an aim."""
     measured = aim.ratio(found)
-    wanted = f"aim {aim.sign} {aim.factor:g} " + (f"× {aim.theirs}" if aim.theirs else found.unit)
+    wanted = f"{aim.ours}: aim {aim.sign} {aim.factor:g} " + (f"× {aim.theirs}" if aim.theirs else found.unit)
     if measured is None:
         return f"{wanted}: unknown, one of them was left out"
     by_cpu = aim.by_cpu(found)

@@ -58,14 +58,14 @@ class ServerWork(Work):
                 if _attempt(contender, lambda one=one: self.prepare(one), say):
                     ready.append((contender, one))
             for number in range(rounds):
-                for contender, one in _turns(ready, number):
+                for contender, one in turns(ready, number):
                     if contender.left_out is None:
                         _attempt(contender, lambda one=one, to=contender: to.samples.append(self.round(one)), say)
                 say(f"  round {number + 1} of {rounds}: {_now(result)}")
         return result
 
 
-def _turns(ready: list[Any], number: int) -> Iterator[Any]:
+def turns(ready: list[Any], number: int) -> Iterator[Any]:
     """Another begins in each round."""
     for each in range(len(ready)):
         yield ready[(each + number) % len(ready)]

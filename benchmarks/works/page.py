@@ -2,7 +2,9 @@
 
 `page` is the time from the moment that an agent sends a message until the browser has painted it, with what the page
 costs the browser: its main thread's share of a core, tasks over 50 ms, and memory after a collection, round by round.
-`watched` is how long a publisher waits for its confirmation with such a page open and without.
+`watched` is how long a publisher waits for its confirmation, and what a message costs the hub in processor time: while
+nobody watches, with an observer that asks the hub for what the page does and draws nothing, and with the page open. The
+first two say what watching costs the hub; the third has the browser's share of the machine in it.
 """
 
 from __future__ import annotations
@@ -10,6 +12,8 @@ from __future__ import annotations
 import asyncio
 import json
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -19,11 +23,13 @@ from playwright.async_api import Browser, CDPSession, Page, async_playwright
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from benchmarks.aims import HUBBUB
 from benchmarks.figures import Contender, Result, Sample
 from benchmarks.peers.hubbub import Hubbub
 from benchmarks.server import HOST, started
-from benchmarks.work import Say, Work
-from hub.bench.process import Failed
+from benchmarks.work import Say, Work, turns
+from hub.bench.process import LOAD, Failed, start
+from hub.processes import cpu_seconds
 from tests.dashboard.browsing import FLAGS, a_chromium
 
 AGENTS = 50
@@ -37,20 +43,26 @@ WATCH = """
   window.tasks = [];
   new PerformanceObserver((list) => window.tasks.push(...list.getEntries().map((each) => each.duration)))
     .observe({ type: "longtask", buffered: true });
-  const sent = /sent at ([0-9.]+)/;
+  const sent = /sent at ([0-9.]+)/g;
   const seen = new Set();
-  const look = (node) => {
-    for (const [, at] of (node.textContent ?? "").matchAll(new RegExp(sent, "g"))) {
+  const look = (node, fresh) => {
+    for (const [, at] of (node.textContent ?? "").matchAll(sent)) {
       if (seen.has(at)) continue;
       seen.add(at);
-      requestAnimationFrame(() => requestAnimationFrame(() => window.took.push(Date.now() - Number(at))));
+      fresh.push(Number(at));
     }
+  };
+  const painted = (fresh) => {
+    const now = Date.now();
+    window.took.push(...fresh.map((at) => now - at));
   };
   document.addEventListener("DOMContentLoaded", () =>
     new MutationObserver((changes) => {
+      const fresh = [];
       for (const { type, addedNodes, target } of changes)
-        if (type === "characterData") look(target);
-        else addedNodes.forEach(look);
+        if (type === "characterData") look(target, fresh);
+        else addedNodes.forEach((node) => look(node, fresh));
+      if (fresh.length > 0) requestAnimationFrame(() => requestAnimationFrame(() => painted(fresh)));
     }).observe(document.body, { childList: true, subtree: true, characterData: true }));
 """
 
@@ -95,8 +107,9 @@ class Agents:
 class Scene:
     """A hub with its agents, and a browser that is signed in."""
 
-    def __init__(self, agents: Agents, browser: Browser, port: int, token: str) -> None:
+    def __init__(self, agents: Agents, browser: Browser, pid: int, port: int, token: str) -> None:
         self.agents = agents
+        self.pid = pid  # the hub's
         self._browser = browser
         self._port = port
         self._token = token
@@ -115,12 +128,25 @@ class Scene:
         await inspector.send("Performance.enable", {"timeDomain": "threadTicks"})
         return page, inspector
 
+    @asynccontextmanager
+    async def observed(self) -> AsyncIterator[None]:
+        """An observer that is no browser."""
+        command = [sys.executable, "-m", "benchmarks.observer", HOST, str(self._port)]
+        with start(command, LOAD, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            process.stdin.write(f"{self._token}\n")
+            process.stdin.flush()
+            await asyncio.to_thread(process.stdout.readline)  # it observes
+            yield
+            if process.poll() is not None:
+                raise Failed(f"the observer ended with exit code {process.returncode}")
+            process.stdin.close()
+
 
 @asynccontextmanager
 async def scene(folder: Path) -> AsyncIterator[Scene]:
     server = Hubbub()
     async with AsyncExitStack() as stack:
-        _, port = stack.enter_context(started(server, folder))
+        hub, port = stack.enter_context(started(server, folder))
         token = server.options(folder, port)["token"]
         connections = []
         for number in range(AGENTS):
@@ -136,7 +162,7 @@ async def scene(folder: Path) -> AsyncIterator[Scene]:
             raise Failed("no Chromium: install one, or name it in the variable CHROMIUM")
         browser = await driver.chromium.launch(executable_path=path, args=FLAGS)
         stack.push_async_callback(browser.close)
-        yield Scene(Agents(connections), browser, port, token)
+        yield Scene(Agents(connections), browser, hub.pid, port, token)
 
 
 class PageWork(Work):
@@ -198,22 +224,54 @@ class Watched(Work):
 
     async def _measure(self, rounds: int, folder: Path, say: Say) -> Result:
         result = self._result()
-        alone = Contender("Hubbub", Hubbub().version(), "nobody watches")
-        watched = Contender("Hubbub, watched", alone.version, "a Chromium on the same machine shows the overview")
-        result.contenders += [alone, watched]
+        watchers = {
+            HUBBUB: (_nobody, "nobody watches"),
+            "Hubbub, observed": (Scene.observed, "an observer gets all that the overview does, and draws nothing"),
+            "Hubbub, watched": (_shown, "a Chromium on the same machine shows the overview"),
+        }
+        for name, (_, settings) in watchers.items():
+            result.contenders.append(Contender(name, Hubbub().version(), settings))
         async with scene(folder) as here:
             await here.agents.talk(2)  # warm
             for number in range(rounds):
-                for contender in (alone, watched) if number % 2 else (watched, alone):
-                    page = (await here.open("/"))[0] if contender is watched else None
-                    waits = await here.agents.talk(self.seconds * SPAN / 2)
-                    if page is not None:
-                        await page.context.close()
-                    p50, p99 = (waits[int(len(waits) * share)] * 1e6 for share in (0.5, 0.99))
-                    contender.samples.append(Sample(p50, more={"p99": round(p99)}))
-                alone_, watched_ = (each.samples[-1].value for each in (alone, watched))
-                say(f"  round {number + 1}: alone {alone_:.0f}, watched {watched_:.0f}")
+                for contender in turns(result.contenders, number):
+                    async with watchers[contender.name][0](here):
+                        contender.samples.append(await self._sample(here))
+                say(f"  round {number + 1}: " + ", ".join(_told(each) for each in result.contenders))
         return result
+
+    async def _sample(self, here: Scene) -> Sample:
+        """How long a publisher waits, and what its message costs the hub in processor time."""
+        span = self.seconds * SPAN / 2
+        before = cpu_seconds(here.pid)
+        waits = await here.agents.talk(span)
+        after = cpu_seconds(here.pid)
+        p50, p90, p99 = (waits[int(len(waits) * share)] * 1e6 for share in (0.5, 0.9, 0.99))
+        cpu = None if before is None or after is None else after - before
+        return Sample(
+            p50,
+            server_share=cpu and cpu / span,
+            per_cpu_second=len(waits) / cpu if cpu else None,
+            more={"p90": round(p90), "p99": round(p99)},
+        )
+
+
+@asynccontextmanager
+async def _nobody(here: Scene) -> AsyncIterator[None]:
+    yield
+
+
+@asynccontextmanager
+async def _shown(here: Scene) -> AsyncIterator[None]:
+    page, _ = await here.open("/")
+    yield
+    await page.context.close()
+
+
+def _told(contender: Contender) -> str:
+    last = contender.samples[-1]
+    cpu = f", {1e6 / last.per_cpu_second:.0f} µs of CPU a message" if last.per_cpu_second else ""
+    return f"{contender.name} {last.value:.0f} µs {last.more}{cpu}"
 
 
 WORKS: list[Work] = [PageWork(), Watched()]

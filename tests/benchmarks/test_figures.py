@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from benchmarks import picture, report, table
 from benchmarks.__main__ import meant
 from benchmarks.aims import Aim
 from benchmarks.figures import Contender, Result, Sample, Spread, result, spread
-from benchmarks.machine import Others
+from benchmarks.machine import Others, descendants
 from benchmarks.page import page
 from benchmarks.works import ALL
 
@@ -120,3 +121,14 @@ def test_only_a_quiet_machine_gives_a_verdict(tmp_path: Path, others: float | No
 def test_what_others_take_is_a_share_of_the_machine() -> None:
     share = Others().share()
     assert share is None or share >= 0
+
+
+@pytest.mark.skipif(not hasattr(os, "sysconf"), reason="there is no /proc")
+def test_what_comes_from_a_process_counts_as_its_own_whoever_waits_for_it(tmp_path: Path) -> None:
+    ticks = os.sysconf("SC_CLK_TCK")
+    for pid, parent, used in ((1, 0, 9), (7, 1, 2), (8, 7, 3), (9, 8, 4), (10, 1, 5)):
+        (tmp_path / str(pid)).mkdir()
+        times = [used * ticks, ticks, 0, 0, 0, 0, 0, 0, 100 + pid]
+        fields = ["S", parent, *[0] * 9, *times]
+        (tmp_path / str(pid) / "stat").write_text(f"{pid} (a) browser) {' '.join(map(str, fields))} 0\n")
+    assert descendants(7, tmp_path) == {("8", "108"): 4.0, ("9", "109"): 5.0}
