@@ -35,7 +35,7 @@ export class Charts {
   // The page is there without them, and can be used meanwhile.
   async #begin() {
     await formats();
-    const { default: uPlot } = await import("./vendor/uplot.js");
+    const { default: uPlot } = await library();
     await rest();
     this.#uPlot = uPlot;
     this.draw();
@@ -100,6 +100,17 @@ const formats = () =>
       then();
     };
   });
+
+// Where no hub answers, it is asked for again until one does: under another address each time, since a browser may remember
+// that there was nothing under the first.
+async function library(again = 0) {
+  try {
+    return await import(`./vendor/uplot.js${again > 0 ? `?${again}` : ""}`);
+  } catch {
+    await new Promise((then) => setTimeout(then, EVERY));
+    return library(again + 1);
+  }
+}
 
 const Section = ({ said }) =>
   html`<h2 class="unseen">The last hour</h2><figure><figcaption>Messages a second <span class="note">${said.known}</span></figcaption><div class="plot" role="img" aria-label=${`Messages a second: ${said.rate}`} /><details class="more"><summary>${said.rate}</summary><${Table} rows=${said.rows} keys=${["messages", "most"]} heads=${["Messages", "At most a second"]} /></details></figure

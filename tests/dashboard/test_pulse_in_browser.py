@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from dashboard.pages import _assets
 from dashboard.pulse import pulse
-from tests.dashboard.browsing import Window, is_live
+from tests.dashboard.browsing import Window, is_live, wait_until
 from tests.dashboard.hours import a_busy_hour, a_message, a_pulse, nobody_yet, rfc3339
 from tests.dashboard.test_pulse import HOURS
 
@@ -69,3 +70,24 @@ def test_a_hub_that_was_empty_gets_its_charts_with_the_first_message(
     hub.snapshot["instances"] = [make.an_instance("alice", datetime.now(UTC))]
     hub.say(a_message(5, "alice", "bob", "hello", rfc3339(datetime.now(UTC))))
     expect(page.locator(".pulse canvas")).to_have_count(2)
+
+
+def test_the_charts_come_though_the_hub_was_gone_while_their_library_was_fetched(
+    serve: Callable[..., Any], window: Window
+) -> None:
+    window.forgiven = re.compile("ERR_CONNECTION_REFUSED")
+    hub = serve(a_busy_hour(datetime.now(UTC)))
+    page = window("about:blank")
+    asked: list[str] = []
+
+    def refuse_once(route: Route) -> None:
+        asked.append(route.request.url)
+        route.abort("connectionrefused") if len(asked) == 1 else route.continue_()
+
+    page.route(re.compile(r"uplot\.js"), refuse_once)
+    page.clock.install()
+    page.goto(hub.url)
+    wait_until(page, lambda: len(asked) == 1)
+    page.clock.run_for(5_000)
+    expect(page.locator(".pulse canvas")).to_have_count(2)
+    assert asked[1] == f"{asked[0]}?1"
