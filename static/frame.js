@@ -2,7 +2,7 @@
 
 const HIDDEN = 500; // ms between two drawings of a page in the background, for its title's sake
 const SHARE = 3; // a drawing that takes long is followed by this many times its length of rest
-const LONGEST = 150; // ms of rest at most: what was said is to be seen soon, however slow the machine
+const LONGEST = 100; // ms of rest at most: what was said is to be seen soon, however slow the machine
 
 // At most once a frame, however often it is asked for. `paint` is told when it may.
 export class Frames {

@@ -5,8 +5,8 @@
 const MANY = 8; // messages within
 const SPAN = 1_000; // ms
 const FACT = 20; // px, the least height of a row that tells a fact
-const MESSAGE = 28; // px, of one with a message
-const SPARE = 1.1; // of the window's height
+const EMPTY = 26; // px, of a message without a text
+const MESSAGE = 36; // px, of one with a text
 const MORE = 60; // rows that come back at a time
 
 export class Stretch {
@@ -27,9 +27,9 @@ export class Stretch {
   // Lets go of all but the newest of `rows`, as many as fill a window of that height. What is in use, the message at offset
   // `used`, stays, and all that comes after it.
   cut(rows, height, used) {
-    let room = SPARE * height;
+    let room = height;
     for (let at = rows.length - 1; at >= 0; at -= 1) {
-      room -= rows[at].fact === null ? MESSAGE : FACT;
+      room -= rows[at].fact !== null ? FACT : rows[at].preview ? MESSAGE : EMPTY;
       if (room > 0) continue;
       this.first = Math.max(this.first, Math.min(rows[at].offset, used));
       return;
