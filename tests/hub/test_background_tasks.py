@@ -101,8 +101,8 @@ NOTICED = {
         "itself: it is told on /readyz and in GET /demo",
         "tests/hub/test_stage.py::test_a_play_that_meets_a_bug_is_told_and_another_can_be_begun",
     ),
-    "hub/client.py start": Noticed("everybody who asks or listens has the error", THE_CLIENT),
-    "hub/client.py _serve": Noticed("the same: it closes the socket", THE_CLIENT),
+    "hub/lifeline.py start": Noticed("everybody who asks or listens has the error", THE_CLIENT),
+    "hub/lifeline.py _serve": Noticed("the same: it closes the socket", THE_CLIENT),
     "hub/daemon.py _reap_later": Noticed(
         "nobody", "it waits for a process that is none of ours to end, and that is all"
     ),
