@@ -23,9 +23,10 @@ class Reading(HTMLParser):
     def __init__(self, page: str) -> None:
         super().__init__(convert_charrefs=True)
         self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
+        self._said: list[str] = []
         self._inside = ""
         self.feed(page)
+        self.text = "".join(self._said)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, dict(attrs)))
@@ -36,4 +37,4 @@ class Reading(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if self._inside != "script":
-            self.text += data
+            self._said.append(data)
