@@ -91,7 +91,8 @@ class Maker:
             for name in list(self._origins)[:NEVER_READ]:
                 moved = {"origin": self._origins[name], "name": name, "received": 0, "read": 0}
                 await self._told(fold.CURSORS, [{"moved": [moved]}])
-        for upkeep in (self._history.index_slice, self._history.merge_slice, self._history.tally_slice):
+        history = self._history
+        for upkeep in (history.index_slice, history.merge_slice, history.tally_slice, history.frame_slice):
             while await upkeep():
                 pass
 
